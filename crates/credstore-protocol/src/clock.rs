@@ -1,0 +1,10 @@
+//! Where the current time comes from.
+
+use crate::Timestamp;
+
+/// The wall clock. Only `main`, the background loops and the doors of the server hold one; everybody else
+/// is given `now`. The system's clock is made in the binary, the test's in `credstore-testing`.
+pub trait Clock: Send + Sync {
+    /// Wall-clock time. It may jump either way: never measure a duration with it.
+    fn now(&self) -> Timestamp;
+}

@@ -1,0 +1,71 @@
+//! The two base64 alphabets of this protocol, named by where they occur.
+//!
+//! JWT segments, thumbprints and backup blobs are base64url without padding; certificates, PFX and CSR are
+//! standard base64. Real clients mix them up (contract section 12), so [`base64_any`] reads both.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_encode_padding(false);
+const URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+
+/// base64url without padding (RFC 4648 section 5), as in JWT (RFC 7515 section 2).
+pub fn base64url(bytes: &[u8]) -> String {
+    URL.encode(bytes)
+}
+
+/// Standard base64 with padding (RFC 4648 section 4).
+pub fn base64_standard(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Reads either alphabet, padded or not. `None` when it is neither.
+pub fn base64_any(text: &str) -> Option<Vec<u8>> {
+    if text.contains(['+', '/']) { STANDARD.decode(text).ok() } else { URL.decode(text).ok() }
+}
+
+/// Upper-case hexadecimal, as thumbprints are shown.
+pub fn hex_upper(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// Lower-case hexadecimal, as versions and request ids are written.
+pub fn hex_lower(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads hexadecimal in any case. `None` for anything else, or an odd length.
+pub fn hex_any(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_a_client_sends_is_read() {
+        // RFC 4648 has no vector with both special characters; 0xFB 0xEF 0xFF gives them in each alphabet.
+        for text in ["--__", "++//"] {
+            assert_eq!(base64_any(text), Some(vec![0xfb, 0xef, 0xff]), "{text}");
+        }
+        assert_eq!(base64_any("Zm8="), base64_any("Zm8"));
+        assert_eq!(base64_any("Z m8"), None);
+    }
+
+    #[test]
+    fn hexadecimal_has_two_digits_a_byte() {
+        assert_eq!(hex_any("00Ff"), Some(vec![0, 255]));
+        assert_eq!(hex_any("0"), None);
+        assert_eq!(hex_any("+1"), None);
+    }
+}

@@ -1,0 +1,3 @@
+//! CS3xxx: sign-in at the directory.
+
+codes! {}

@@ -1,0 +1,3 @@
+//! CS2xxx: identifiers and connection strings.
+
+codes! {}

@@ -1,0 +1,3 @@
+//! CS6xxx: the embedded vault and its server.
+
+codes! {}

@@ -1,0 +1,3 @@
+//! CS0xxx: wrong usage of the command line.
+
+codes! {}

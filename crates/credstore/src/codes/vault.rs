@@ -1,0 +1,3 @@
+//! CS4xxx: the vault's answers and the way to it.
+
+codes! {}

@@ -1,0 +1,12 @@
+//! Identifiers in, passwords out, at the moment of use: the library.
+//!
+//! Settings and connection strings hold identifiers; a [`store`] gives the password for one. Start at
+//! `settings` for what is written, at `resolver` for what is fetched. Nothing here prints, listens,
+//! or reads the environment or the clock: `now`, the transport and the paths are arguments.
+
+pub mod codes;
+pub mod diagnosis;
+pub mod transport;
+
+pub use credstore_protocol as protocol;
+pub use diagnosis::Diagnosis;
