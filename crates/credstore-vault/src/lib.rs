@@ -1,1 +1,25 @@
-//! placeholder
+//! Who answers: the domain of the embedded vault.
+//!
+//! Vaults and their secrets, the directory with its app registrations and tokens, permissions, sealing and
+//! storage. Everything is synchronous. There is no HTTP here, no clock (`now` is an argument), no environment
+//! and no printing; the server puts the wire around it. Start at [`installation`].
+
+pub mod access;
+pub mod authority;
+pub mod directory;
+pub mod error;
+pub mod installation;
+mod random;
+pub mod seal;
+pub mod secrets;
+pub mod storage;
+pub mod vaults;
+
+pub use access::Caller;
+pub use authority::CertificateAuthority;
+pub use directory::Directory;
+pub use error::{AuthorityError, DirectoryError, OpenError, SignInError, StorageError, TokenRejected, VaultError};
+pub use installation::{Installation, Operator};
+pub use seal::RootKeySource;
+pub use secrets::{DeletedRecord, PageToken, Retention, SecretRecord};
+pub use vaults::{Vault, VaultRecord, VaultSpec, Vaults};

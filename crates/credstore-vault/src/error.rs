@@ -1,0 +1,377 @@
+//! What can go wrong, one enumeration per door. A variant is a decision the caller can take.
+//!
+//! No text here is for the wire: the server has one table from these variants to status, code and message.
+//! No variant carries a value, a key, a token or an assertion.
+
+use std::io;
+use std::path::PathBuf;
+
+use credstore_protocol::{SecretName, SecretVersion, Timestamp, VaultName};
+
+use crate::access::{Caller, Operation, PermissionModel};
+
+/// Why the storage did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    /// There is no space left. Nothing was written; it may be tried again when there is.
+    #[error("no space left for the store")]
+    Full,
+    /// An earlier write could not be made durable. Reads go on; writes are refused until a restart.
+    #[error("the store is read-only: {0}")]
+    ReadOnly(String),
+    /// The storage engine found its own structure broken.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// Reading or writing was refused by the system.
+    #[error("the store cannot be used: {0}")]
+    Io(String),
+}
+
+/// Why a batch was not committed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// A precondition did not hold. Nothing of the batch was written.
+    #[error("another write came first")]
+    Conflict,
+    /// The storage itself.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why a data folder could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the data folder is in use{}", pid.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
+    InUse {
+        /// That process, when it left its number.
+        pid: Option<u32>,
+    },
+    /// There is no store in the folder, or no folder.
+    #[error("there is no store in {}", .0.display())]
+    Missing(PathBuf),
+    /// Something that is not a folder has the folder's name.
+    #[error("{} is not a folder", .0.display())]
+    NotAFolder(PathBuf),
+    /// The root key or passphrase is not the one the store was made with.
+    #[error("the root key does not open this store")]
+    WrongRootKey,
+    /// The store exists and its root key file does not. A new key would not open it.
+    #[error("the root key {} is missing", .0.display())]
+    RootKeyMissing(PathBuf),
+    /// The root key file holds something else.
+    #[error("{} does not hold a root key", .0.display())]
+    RootKeyMalformed(PathBuf),
+    /// The store was made with a root key file and a passphrase was given, or the other way round.
+    #[error("the store was made with {}", if *passphrase { "a passphrase" } else { "a root key file" })]
+    OtherKeySource {
+        /// What the store needs.
+        passphrase: bool,
+    },
+    /// Others than the owner could reach it, or it belongs to somebody else.
+    #[error("{} is accessible by others than its owner (mode {mode:03o})", path.display())]
+    Permissions {
+        /// The folder or file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The folder or file belongs to another user.
+    #[error("{} belongs to another user", .0.display())]
+    ForeignOwner(PathBuf),
+    /// A newer program made the store. Nothing was written.
+    #[error("the store has format {found}, this program knows {known}")]
+    NewerFormat {
+        /// Format of the store.
+        found: u32,
+        /// Newest format of this program.
+        known: u32,
+    },
+    /// Part of the store is not what was written.
+    #[error("the store is damaged: {what}")]
+    Damaged {
+        /// Which part.
+        what: String,
+    },
+    /// The system refused.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The storage engine refused.
+    #[error(transparent)]
+    Storage(StorageError),
+    /// A key or certificate could not be made. The system's random source or memory is at fault.
+    #[error("cannot make a key: {0}")]
+    KeyGeneration(&'static str),
+}
+
+/// Why an operation on a vault or its secrets was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VaultError {
+    /// No vault has this name.
+    #[error("no vault {0}")]
+    VaultNotFound(VaultName),
+    /// A deleted vault still has this name: recover or purge it.
+    #[error("a deleted vault has the name {0}")]
+    VaultDeleted(VaultName),
+    /// No deleted vault has this name.
+    #[error("no deleted vault {0}")]
+    DeletedVaultNotFound(VaultName),
+    /// No secret has this name, or it has no such version.
+    #[error("no secret {name}")]
+    SecretNotFound {
+        /// The name asked for.
+        name: SecretName,
+        /// The version asked for.
+        version: Option<SecretVersion>,
+    },
+    /// No deleted secret has this name.
+    #[error("no deleted secret {0}")]
+    DeletedSecretNotFound(SecretName),
+    /// The version is disabled. Enabling it gives the value back.
+    #[error("secret {0} is disabled")]
+    SecretDisabled(SecretName),
+    /// No access policy allows the operation.
+    #[error("{} is not granted", operation.permission())]
+    Denied {
+        /// Who asked.
+        caller: Caller,
+        /// For what.
+        operation: Operation,
+        /// Where.
+        vault: VaultName,
+        /// What decided.
+        model: PermissionModel,
+    },
+    /// Only the operator may do this.
+    #[error("only the operator may do this")]
+    NotOperator,
+    /// A deleted secret still has this name: recover or purge it.
+    #[error("a deleted secret has the name {0}")]
+    DeletedButRecoverable(SecretName),
+    /// The name of a backup is in use.
+    #[error("a secret has the name {name} already")]
+    RestoreConflict {
+        /// Name in the backup.
+        name: SecretName,
+        /// Current version in the backup.
+        version: SecretVersion,
+    },
+    /// Purge protection forbids to purge before the retention has passed.
+    #[error("purge protection is on")]
+    PurgeProtected,
+    /// The request asks for something that cannot be.
+    #[error("{message}")]
+    BadParameter {
+        /// Which member and why; it never holds a value.
+        message: String,
+    },
+    /// The text is no backup of this installation.
+    #[error("the backup cannot be read")]
+    MalformedBackup,
+    /// Other writes to the same name kept coming first.
+    #[error("too many writes to the same name at once")]
+    Busy,
+    /// An earlier write could not be made durable; writes are refused until a restart.
+    #[error("the store is read-only: {0}")]
+    ReadOnly(String),
+    /// A record is not what was written.
+    #[error("damaged record: {what}")]
+    Damaged {
+        /// Which record.
+        what: String,
+    },
+    /// The data key has sealed as many records as is safe.
+    #[error("the data key is used up")]
+    KeyUsedUp,
+    /// The storage refused.
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<StorageError> for VaultError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::ReadOnly(reason) => Self::ReadOnly(reason),
+            StorageError::Damaged(what) => Self::Damaged { what },
+            StorageError::Full | StorageError::Io(_) => Self::Storage(error),
+        }
+    }
+}
+
+/// Why the directory did not change or show a registration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryError {
+    /// Only the operator may do this.
+    #[error("only the operator may do this")]
+    Denied,
+    /// No such application or service principal.
+    #[error("no such object in the directory")]
+    NotFound,
+    /// The application has its service principal already.
+    #[error("the application has a service principal already")]
+    ServicePrincipalExists,
+    /// The built-in operator cannot be changed or deleted by request.
+    #[error("the operator's registration cannot be changed")]
+    Protected,
+    /// The certificate cannot be registered.
+    #[error("the certificate cannot be registered: {reason}")]
+    BadCertificate {
+        /// Why.
+        reason: &'static str,
+    },
+    /// The request asks for something that cannot be.
+    #[error("{message}")]
+    BadParameter {
+        /// Which member and why.
+        message: String,
+    },
+    /// An earlier write could not be made durable; writes are refused until a restart.
+    #[error("the store is read-only: {0}")]
+    ReadOnly(String),
+    /// A record is not what was written.
+    #[error("damaged record: {what}")]
+    Damaged {
+        /// Which record.
+        what: String,
+    },
+    /// The data key has sealed as many records as is safe.
+    #[error("the data key is used up")]
+    KeyUsedUp,
+    /// The storage refused.
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<StorageError> for DirectoryError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::ReadOnly(reason) => Self::ReadOnly(reason),
+            StorageError::Damaged(what) => Self::Damaged { what },
+            StorageError::Full | StorageError::Io(_) => Self::Storage(error),
+        }
+    }
+}
+
+/// Why a client did not get a token. Codes and statuses of the wire: contract section 13.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignInError {
+    /// No application with a service principal has this client id (AADSTS700016).
+    #[error("no application has this client id")]
+    ClientUnknown {
+        /// The client id as it was sent, cut at 64 characters.
+        client_id: String,
+    },
+    /// The service principal may not sign in (AADSTS7000112).
+    #[error("the application is disabled")]
+    ClientDisabled {
+        /// The client id.
+        client_id: String,
+    },
+    /// The assertion names a certificate that the application does not have (AADSTS700027).
+    #[error("the certificate is not registered")]
+    CertificateNotRegistered {
+        /// What the assertion named, upper-case hexadecimal.
+        thumbprint: String,
+    },
+    /// The registered certificate is not valid now (AADSTS700027, "The key used is expired").
+    #[error("the registered certificate is outside its validity")]
+    KeyExpired {
+        /// SHA-1 of the certificate, upper-case hexadecimal.
+        thumbprint: String,
+        /// Valid from.
+        start: Timestamp,
+        /// Valid until.
+        end: Timestamp,
+    },
+    /// The registered certificate's key did not make the signature (AADSTS700027).
+    #[error("the signature is wrong")]
+    InvalidSignature {
+        /// SHA-1 of the certificate, upper-case hexadecimal.
+        thumbprint: String,
+    },
+    /// The assertion is not valid now (AADSTS700024).
+    #[error("the assertion is outside its time range")]
+    OutsideTimeRange {
+        /// The directory's time.
+        now: Timestamp,
+        /// Start of the assertion (`nbf`, else `iat`).
+        from: Option<Timestamp>,
+        /// End of the assertion.
+        until: Timestamp,
+    },
+    /// `iss` or `sub` is not the client id (AADSTS700021).
+    #[error("the assertion speaks of another client")]
+    SubjectMismatch,
+    /// `aud` is not this token endpoint (AADSTS700023).
+    #[error("the assertion is for another audience")]
+    AudienceWrong {
+        /// What the assertion says, cut at 256 characters.
+        found: String,
+    },
+    /// It is no JWT of the accepted kind (AADSTS50027).
+    #[error("the assertion is malformed: {reason}")]
+    Malformed {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The header names no certificate (AADSTS700027).
+    #[error("the assertion names no certificate")]
+    NoThumbprint,
+    /// The token could not be signed.
+    #[error("the token could not be signed")]
+    Signing,
+}
+
+/// Why an access token is not accepted. The peer learns only that it is not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRejected {
+    /// It is no token of ours.
+    #[error("malformed: {0}")]
+    Malformed(&'static str),
+    /// No key of ours has this id.
+    #[error("unknown key")]
+    UnknownKey,
+    /// Our key did not sign it.
+    #[error("wrong signature")]
+    Signature,
+    /// Another issuer or tenant.
+    #[error("wrong issuer")]
+    Issuer,
+    /// It is for another resource.
+    #[error("wrong audience")]
+    Audience {
+        /// The resource it is for.
+        found: String,
+    },
+    /// It has expired.
+    #[error("expired")]
+    Expired,
+    /// It is not valid yet.
+    #[error("not valid yet")]
+    NotYetValid,
+    /// Its application or service principal was deleted or disabled since.
+    #[error("the principal is gone")]
+    PrincipalGone,
+}
+
+/// Why the local CA did not issue a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// The CA's own certificate has expired.
+    #[error("the CA expired at {}", .0.0)]
+    Expired(Timestamp),
+    /// The name is outside the zone that the CA is constrained to.
+    #[error("{0} is outside the zone of the CA")]
+    OutsideZone(String),
+    /// No name was given.
+    #[error("a certificate needs a name")]
+    NoName,
+    /// The key or certificate could not be made.
+    #[error("cannot make the certificate: {0}")]
+    Generation(String),
+}
