@@ -5,7 +5,14 @@
 //! or reads the environment or the clock: `now`, the transport and the paths are arguments.
 
 pub mod codes;
+pub mod connection_string;
 pub mod diagnosis;
+pub mod nearest;
+pub mod platform;
+mod position;
+pub mod reference;
+pub mod settings;
+pub mod store;
 pub mod transport;
 
 pub use credstore_protocol as protocol;

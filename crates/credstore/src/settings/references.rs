@@ -1,0 +1,1 @@
+//! References in Server Settings.
