@@ -1,0 +1,160 @@
+//! `cargo xtask bench vault`: what the embedded vault costs, side by side with a file server and the disk itself.
+//!
+//! Every figure that is compared is measured in the same run, in alternation, with the server on one core and the
+//! load on the other: the ratio counts, not the number. Reads are set against nginx serving the same bytes, durable
+//! creates against appending to a file and syncing it, one write after another. Nothing here is a test: `./test` does
+//! not run it, and no build depends on its outcome.
+
+mod client;
+mod conditions;
+mod disk;
+mod load;
+mod memory;
+mod nginx;
+mod report;
+mod server;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::arguments::Arguments;
+use crate::{Outcome, workspace};
+
+use report::{Creates, Reads, Report};
+
+/// Connections, or writers, at which every figure is taken.
+const CONCURRENCY: [u32; 3] = [1, 16, 64];
+/// The core of whatever serves.
+const SERVER_CORE: u32 = 0;
+/// The core of whatever asks.
+const LOAD_CORE: u32 = 1;
+/// Tries of the cold start; the median counts.
+const COLD_STARTS: usize = 15;
+
+/// How long and how often.
+struct Options {
+    /// Alternations per figure.
+    rounds: usize,
+    /// Time of one measurement.
+    step: Duration,
+    /// Secrets in the vault when memory is measured with many of them.
+    secrets: u64,
+    /// The binary under test, a release build.
+    binary: PathBuf,
+    /// Where the table and the plot go.
+    reports: PathBuf,
+    /// Where servers keep their files: a real disk, not memory.
+    scratch: PathBuf,
+}
+
+/// Runs the whole benchmark, writes `vault.md` and `vault.svg`, and prints the table.
+pub(crate) fn run(mut arguments: Arguments, out: &mut impl Write) -> Outcome {
+    let target = workspace::target();
+    let options = Options {
+        rounds: arguments.flag("rounds", 5)?,
+        step: Duration::from_secs(arguments.flag("seconds", 2)?),
+        secrets: arguments.flag("secrets", 100_000)?,
+        binary: arguments.flag("binary", target.join("release/credstore"))?,
+        reports: arguments.flag("out", workspace::root().join("docs/bench"))?,
+        scratch: target.clone(),
+    };
+    arguments.finish()?;
+    for tool in ["nginx", "wrk", "taskset", "openssl", "curl"] {
+        conditions::require(tool)?;
+    }
+    let conditions = conditions::gather(&options)?;
+    let scratch = server::Scratch::make(&options.scratch)?;
+    let prepared = server::Prepared::make(&options.binary, scratch.path())?;
+    let cold = cold_starts(&prepared)?;
+    let running = prepared.serve()?;
+    prepared.body(&running)?;
+    let idle = memory::resident(running.pid())?;
+    let reads = reads(&options, &prepared, &running, scratch.path())?;
+    let creates = creates(&options, &prepared, &running, scratch.path())?;
+    fill(&options, &prepared, &running, scratch.path())?;
+    let many = memory::resident(running.pid())?;
+    running.stop()?;
+    let reopened = prepared.serve()?;
+    prepared.body(&reopened)?;
+    let many_reopened = memory::resident(reopened.pid())?;
+    reopened.stop()?;
+    let secrets = options.secrets;
+    let report = Report { conditions, cold, idle, secrets, many, many_reopened, reads, creates };
+    report.write(&options.reports)?;
+    writeln!(out, "{}", report.markdown())?;
+    Ok(())
+}
+
+fn cold_starts(prepared: &server::Prepared) -> Outcome<Vec<Duration>> {
+    let mut times = Vec::with_capacity(COLD_STARTS);
+    for _ in 0..COLD_STARTS {
+        let (running, time) = prepared.serve_timed()?;
+        running.stop()?;
+        times.push(time);
+    }
+    times.sort();
+    Ok(times)
+}
+
+fn reads(
+    options: &Options,
+    prepared: &server::Prepared,
+    running: &server::Running,
+    scratch: &Path,
+) -> Outcome<Vec<Reads>> {
+    let body = prepared.body(running)?;
+    let rival = nginx::Nginx::serve(scratch, &body)?;
+    let ours = load::Reading::new(scratch, "ours", &running.secret_url(), &running.host(), Some(prepared.token()))?;
+    let theirs = load::Reading::new(scratch, "nginx", &rival.url(), "localhost", None)?;
+    let mut rows = Vec::new();
+    for connections in CONCURRENCY {
+        let mut row = Reads::at(connections);
+        for _ in 0..options.rounds {
+            row.nginx.push(theirs.run(connections, options.step, rival.pid())?);
+            row.credstore.push(ours.run(connections, options.step, running.pid())?);
+        }
+        rows.push(row);
+    }
+    rival.stop()?;
+    Ok(rows)
+}
+
+fn creates(
+    options: &Options,
+    prepared: &server::Prepared,
+    running: &server::Running,
+    scratch: &Path,
+) -> Outcome<Vec<Creates>> {
+    let mut rows = Vec::new();
+    for writers in CONCURRENCY {
+        let mut row = Creates::at(writers);
+        for round in 0..options.rounds {
+            row.disk.push(disk::serial_syncs(scratch, options.step)?);
+            let names = format!("w{writers}r{round}");
+            let writing = load::Writing::new(scratch, &names, &running.vault_url(), &running.host(), prepared.token())?;
+            row.credstore.push(writing.run(writers, options.step, running.pid())?);
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Creates secrets until the vault holds many.
+fn fill(
+    options: &Options,
+    prepared: &server::Prepared,
+    running: &server::Running,
+    scratch: &Path,
+) -> Outcome {
+    let mut stored = 0;
+    for round in 0..60 {
+        if stored >= options.secrets {
+            return Ok(());
+        }
+        let names = format!("f{round}");
+        let writing = load::Writing::new(scratch, &names, &running.vault_url(), &running.host(), prepared.token())?;
+        stored += writing.run(64, Duration::from_secs(5), running.pid())?.requests;
+    }
+    Err(format!("only {stored} secrets were stored").into())
+}
