@@ -45,12 +45,16 @@ impl Client {
         let der_file = scratch.join("certificate.der");
         std::fs::write(&der_file, der)?;
         let thumbprint = openssl(&["dgst", "-sha1", "-binary", &der_file.to_string_lossy()])?;
-        #[allow(clippy::disallowed_methods, reason = "an assertion needs the time, and this harness has no clock to inject")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "an assertion needs the time, and this harness has no clock to inject"
+        )]
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
         let header = serde_json::json!({"alg": "RS256", "typ": "JWT", "x5t": base64url(&thumbprint)});
         let claims = serde_json::json!({"aud": endpoint, "iss": self.client_id, "sub": self.client_id, "jti": now.to_string(),
             "nbf": now, "iat": now, "exp": now + 600});
-        let signed = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
+        let signed =
+            format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
         let to_sign = scratch.join("to-sign");
         private_file(&to_sign, &signed)?;
         let signature = openssl(&["dgst", "-sha256", "-sign", &pem, &to_sign.to_string_lossy()])?;
@@ -113,7 +117,9 @@ mod tests {
 
     #[test]
     fn base64url_gives_the_vectors_of_rfc_4648_without_padding() {
-        for (bytes, text) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("foobar", "Zm9vYmFy")] {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("foobar", "Zm9vYmFy")]
+        {
             assert_eq!(base64url(bytes.as_bytes()), text);
         }
     }

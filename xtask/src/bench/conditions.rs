@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Options};
+use super::Options;
 use crate::Outcome;
 
 /// One line each: what, and what it was.

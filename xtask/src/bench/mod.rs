@@ -141,12 +141,7 @@ fn creates(
 }
 
 /// Creates secrets until the vault holds many.
-fn fill(
-    options: &Options,
-    prepared: &server::Prepared,
-    running: &server::Running,
-    scratch: &Path,
-) -> Outcome {
+fn fill(options: &Options, prepared: &server::Prepared, running: &server::Running, scratch: &Path) -> Outcome {
     let mut stored = 0;
     for round in 0..60 {
         if stored >= options.secrets {

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::Outcome;
 use super::conditions::Conditions;
 use super::load::Measured;
+use crate::Outcome;
 
 /// GET of one secret at one number of connections.
 pub(super) struct Reads {
@@ -109,10 +109,21 @@ impl Report {
         let cold = median(self.cold.iter().map(milliseconds));
         let (best, worst) = (self.cold.first().map_or(0.0, milliseconds), self.cold.last().map_or(0.0, milliseconds));
         text.push_str("\n## Start and memory\n\n| what | figure |\n|---|---|\n");
-        let _ = writeln!(text, "| from exec to the first secret, data on disk | {cold:.1} ms ({best:.1} to {worst:.1}) |");
+        let _ =
+            writeln!(text, "| from exec to the first secret, data on disk | {cold:.1} ms ({best:.1} to {worst:.1}) |");
         let _ = writeln!(text, "| resident, just started | {:.1} MiB |", mebibytes(self.idle));
-        let _ = writeln!(text, "| resident, after {} secrets were stored | {:.1} MiB |", self.secrets, mebibytes(self.many));
-        let _ = writeln!(text, "| resident, restarted with {} secrets | {:.1} MiB |", self.secrets, mebibytes(self.many_reopened));
+        let _ = writeln!(
+            text,
+            "| resident, after {} secrets were stored | {:.1} MiB |",
+            self.secrets,
+            mebibytes(self.many)
+        );
+        let _ = writeln!(
+            text,
+            "| resident, restarted with {} secrets | {:.1} MiB |",
+            self.secrets,
+            mebibytes(self.many_reopened)
+        );
         text.push_str("\n## Conditions\n\n| what | |\n|---|---|\n");
         for (what, value) in &self.conditions {
             let _ = writeln!(text, "| {what} | {value} |");

@@ -47,8 +47,12 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Runs the five steps, gives the app every secret permission, and signs it in.
     pub(super) fn make(binary: &Path, scratch: &Path) -> Outcome<Self> {
-        let mut prepared =
-            Self { binary: binary.canonicalize()?, folder: scratch.to_owned(), port: free_port()?, token: String::new() };
+        let mut prepared = Self {
+            binary: binary.canonicalize()?,
+            folder: scratch.to_owned(),
+            port: free_port()?,
+            token: String::new(),
+        };
         let running = prepared.serve()?;
         let value = scratch.join("value");
         std::fs::write(&value, VALUE)?;
