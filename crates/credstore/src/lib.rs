@@ -4,6 +4,7 @@
 //! `settings` for what is written, at `resolver` for what is fetched. Nothing here prints, listens,
 //! or reads the environment or the clock: `now`, the transport and the paths are arguments.
 
+pub mod azure;
 pub mod codes;
 pub mod connection_string;
 pub mod diagnosis;
@@ -11,7 +12,9 @@ pub mod nearest;
 pub mod platform;
 mod position;
 pub mod reference;
+pub mod resolver;
 pub mod settings;
+mod single_flight;
 pub mod store;
 pub mod transport;
 

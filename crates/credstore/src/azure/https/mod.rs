@@ -1,0 +1,294 @@
+//! HTTPS for the clients of this crate: verified TLS, bounded time and size, proxies, no redirects.
+//!
+//! Which certificates are trusted is in [`trust`], what went wrong in `failure`. There is no switch that turns
+//! verification off: whoever has a private authority names its file. No retries here: see [`super::retry`].
+
+mod failure;
+mod names;
+pub mod trust;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use hyper_util::client::proxy::matcher::Matcher;
+use zeroize::Zeroizing;
+
+use crate::diagnosis::Diagnosis;
+use crate::transport::{Answer, Body, Transport, TransportError};
+
+pub use trust::{CaFileError, Trust};
+
+/// Time to connect, TLS included. Source: requirement of the product; a packet that is lost twice arrives in 3 s.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for a whole request. Source: requirement of the product; Azure's own clients wait 60 s.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest answer in bytes. A page of 25 secrets with 15 tags of 1,024 characters each has 384 KB.
+pub const ANSWER_MAX: usize = 1024 * 1024;
+/// First size of the buffer for an answer of unknown length, in bytes. Ours.
+const ANSWER_START: usize = 16 * 1024;
+/// Hosts that no proxy is asked for, whatever the settings say: this machine itself (RFC 6761 section 6.3).
+const NEVER_PROXIED: &str = "localhost,127.0.0.0/8,::1";
+
+/// How to reach other machines. `Default` is: the system's authorities, no proxy, the limits above.
+#[derive(Clone, Debug)]
+pub struct TransportOptions {
+    /// Which authorities may vouch for a server.
+    pub trust: Trust,
+    /// The value of `HTTPS_PROXY`, with credentials if it has them.
+    pub https_proxy: Option<String>,
+    /// The value of `NO_PROXY`.
+    pub no_proxy: Option<String>,
+    /// Time to connect, TLS included.
+    pub connect_timeout: Duration,
+    /// Time for a whole request.
+    pub request_timeout: Duration,
+    /// Largest answer in bytes.
+    pub answer_max: usize,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            trust: Trust::default(),
+            https_proxy: None,
+            no_proxy: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            request_timeout: REQUEST_TIMEOUT,
+            answer_max: ANSWER_MAX,
+        }
+    }
+}
+
+/// Why there is no transport with these options.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidOptions {
+    /// The file of an authority is not usable.
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
+    /// The proxy is not a URL. Its text is not repeated: it may hold a password.
+    #[error("HTTPS_PROXY is not a URL")]
+    Proxy,
+}
+
+impl From<InvalidOptions> for Diagnosis {
+    fn from(error: InvalidOptions) -> Self {
+        match error {
+            InvalidOptions::CaFile(error) => error.into(),
+            InvalidOptions::Proxy => {
+                Diagnosis::error(&crate::codes::vault::ADDRESS_INVALID, "HTTPS_PROXY is not a URL")
+                    .fix("write scheme, host and port: http://proxy.example:3128")
+            }
+        }
+    }
+}
+
+/// The proxy and who goes through it.
+struct ProxyRule {
+    url: url::Url,
+    matcher: Matcher,
+}
+
+impl ProxyRule {
+    fn new(options: &TransportOptions) -> Result<Option<Self>, InvalidOptions> {
+        let Some(text) = options.https_proxy.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        // curl and others take a bare host:port as http.
+        let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let url = url::Url::parse(&text).map_err(|_| InvalidOptions::Proxy)?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(InvalidOptions::Proxy);
+        }
+        let exempt = match &options.no_proxy {
+            Some(list) => format!("{list},{NEVER_PROXIED}"),
+            None => NEVER_PROXIED.to_owned(),
+        };
+        let matcher = Matcher::builder().https(url.as_str()).no(exempt).build();
+        Ok(Some(Self { url, matcher }))
+    }
+
+    fn url_for(&self, uri: &Uri) -> Option<&url::Url> {
+        self.matcher.intercept(uri).map(|_| &self.url)
+    }
+
+    /// `host:port` of the proxy, without its credentials.
+    fn shown(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.port_or_known_default().map_or(host.to_owned(), |port| format!("{host}:{port}"))
+    }
+}
+
+/// [`Transport`] over HTTPS. Making one is cheap: the system's authorities are read at the first request.
+pub struct HttpsTransport {
+    options: TransportOptions,
+    /// Certificates of the file in `options.trust`, read when the transport was made.
+    own_authorities: Vec<trust::Authority>,
+    proxy: Option<std::sync::Arc<ProxyRule>>,
+    client: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl HttpsTransport {
+    /// A transport with these options.
+    ///
+    /// # Errors
+    /// When the file of an authority cannot be used, or the proxy is not a URL.
+    pub fn new(options: TransportOptions) -> Result<Self, InvalidOptions> {
+        let own_authorities = options.trust.read_own()?;
+        let proxy = ProxyRule::new(&options)?.map(std::sync::Arc::new);
+        Ok(Self { options, own_authorities, proxy, client: OnceLock::new() })
+    }
+
+    fn client(&self) -> &Result<reqwest::Client, String> {
+        self.client.get_or_init(|| self.build())
+    }
+
+    fn build(&self) -> Result<reqwest::Client, String> {
+        let tls = trust::client_config(&self.options.trust, &self.own_authorities)?;
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .dns_resolver(std::sync::Arc::new(names::Names))
+            .connect_timeout(self.options.connect_timeout)
+            .timeout(self.options.request_timeout);
+        if let Some(rule) = self.proxy.clone() {
+            builder = builder.proxy(reqwest::Proxy::custom(move |url| {
+                let uri: Uri = url.as_str().parse().ok()?;
+                rule.url_for(&uri).cloned()
+            }));
+        }
+        builder.build().map_err(|error| failure::innermost(&error))
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, TransportError> {
+        let (parts, body) = request.into_parts();
+        let host = parts.uri.authority().map_or_else(String::new, |authority| authority.as_str().to_owned());
+        if parts.uri.scheme_str() != Some("https") || host.contains('@') {
+            let reason = "only https to a plain host is spoken".to_owned();
+            return Err(TransportError::Connect { host, proxy: None, reason });
+        }
+        let client = match self.client() {
+            Ok(client) => client,
+            Err(reason) => return Err(TransportError::Tls { host, reason: reason.clone() }),
+        };
+        let proxy = self.proxy.as_ref().filter(|rule| rule.url_for(&parts.uri).is_some()).map(|rule| rule.shown());
+        let classify = |error: reqwest::Error| failure::classify(&error, &host, proxy.clone());
+        let url = parts.uri.to_string();
+        let request = client
+            .request(parts.method, url)
+            .headers(parts.headers)
+            // The buffer itself travels, so it is wiped when the last part of the connection lets go of it.
+            .body(Bytes::from_owner(body));
+        let answer = request.send().await.map_err(classify)?;
+        self.read(answer, &host, classify).await
+    }
+
+    async fn read(
+        &self,
+        mut answer: reqwest::Response,
+        host: &str,
+        classify: impl Fn(reqwest::Error) -> TransportError,
+    ) -> Result<Response<Body>, TransportError> {
+        let limit = self.options.answer_max;
+        let too_large =
+            || TransportError::BadAnswer { host: host.to_owned(), reason: format!("it is larger than {limit} bytes") };
+        let announced = answer.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(ANSWER_START)));
+        while let Some(part) = answer.chunk().await.map_err(&classify)? {
+            if body.len() + part.len() > limit {
+                return Err(too_large());
+            }
+            append(&mut body, &part);
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = answer.headers().clone();
+        Ok(response)
+    }
+}
+
+/// Appends without leaving an unwiped copy behind, as growing the vector in place would.
+fn append(body: &mut Body, part: &[u8]) {
+    let length = body.len() + part.len();
+    if length > body.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(length.max(body.capacity() * 2)));
+        larger.extend_from_slice(body);
+        *body = larger;
+    }
+    body.extend_from_slice(part);
+}
+
+impl Transport for HttpsTransport {
+    fn send(&self, request: Request<Body>) -> Answer<'_> {
+        Box::pin(self.exchange(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(proxy: &str, no_proxy: Option<&str>) -> ProxyRule {
+        let options = TransportOptions {
+            https_proxy: Some(proxy.to_owned()),
+            no_proxy: no_proxy.map(str::to_owned),
+            ..TransportOptions::default()
+        };
+        ProxyRule::new(&options).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_proxy_is_asked_for_all_but_this_machine_and_the_exempt() {
+        let rule = rule("http://user:word@proxy.example:3128", Some("internal.example, 10.0.0.0/8"));
+        let proxied = |url: &str| rule.url_for(&url.parse().unwrap()).is_some();
+        assert!(proxied("https://kv.vault.azure.net/secrets"));
+        assert!(proxied("https://11.0.0.1/"));
+        for url in [
+            "https://localhost:8443/",
+            "https://kv.vault.localhost:8443/",
+            "https://127.0.0.1:8443/",
+            "https://127.9.9.9/",
+            "https://[::1]:8443/",
+            "https://internal.example/",
+            "https://a.internal.example/",
+            "https://10.1.2.3/",
+        ] {
+            assert!(!proxied(url), "{url}");
+        }
+        assert_eq!(rule.shown(), "proxy.example:3128");
+    }
+
+    #[test]
+    fn a_star_exempts_everybody_and_a_bare_host_is_an_http_proxy() {
+        let rule = rule("proxy.example:3128", Some("*"));
+        assert!(rule.url_for(&"https://kv.vault.azure.net/".parse().unwrap()).is_none());
+        assert_eq!(rule.url.scheme(), "http");
+    }
+
+    #[test]
+    fn a_proxy_that_is_no_url_is_refused_without_repeating_it() {
+        for text in ["http://", "socks5://user:planted@h:1", "ht tp://user:planted@h"] {
+            let options = TransportOptions { https_proxy: Some(text.to_owned()), ..TransportOptions::default() };
+            let error = HttpsTransport::new(options).err().unwrap();
+            assert!(!format!("{error:?} {error}").contains("planted"), "{error:?}");
+        }
+        let options = TransportOptions { https_proxy: Some(" ".to_owned()), ..TransportOptions::default() };
+        assert!(HttpsTransport::new(options).is_ok());
+    }
+
+    #[test]
+    fn a_growing_body_keeps_its_bytes() {
+        let mut body = Zeroizing::new(Vec::with_capacity(2));
+        for part in [&b"ab"[..], b"c", b"", b"defgh"] {
+            append(&mut body, part);
+        }
+        assert_eq!(body.as_slice(), b"abcdefgh");
+    }
+}

@@ -1,0 +1,218 @@
+//! The Key Vault data plane as a client: every operation on secrets. The store needs [`KeyVaultClient::secret`] only.
+//!
+//! Source: contract sections 4 to 7. Names are checked types, so no text of a user reaches a path unchecked.
+
+use std::sync::Arc;
+
+use credstore_protocol::key_vault::{
+    BackupBlob, DeletedSecret, Page, SecretAttributes, SecretBundle, SecretItem, Tags, UpdateSecret,
+};
+use credstore_protocol::{Secret, SecretName, SecretVersion};
+use http::Method;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::address::VaultAddress;
+use super::door::{Ask, Door, Paged};
+use super::error::{AzureError, Service};
+use super::retry::When;
+use super::token::TokenSource;
+use crate::transport::{Body, Transport};
+
+/// The version of the protocol we speak. Source: contract section 1; every cloud has it.
+pub const API_VERSION: &str = "2025-07-01";
+
+/// What goes with a secret's value when it is set.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretProperties {
+    /// What kind of value it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// `enabled`, `nbf`, `exp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<SecretAttributes>,
+    /// Tags of the new version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Tags>,
+}
+
+/// One vault.
+pub struct KeyVaultClient {
+    door: Door,
+    address: VaultAddress,
+}
+
+impl<T: DeserializeOwned> Paged for Page<T> {
+    type Item = T;
+    fn take(self) -> (Vec<T>, Option<String>) {
+        (self.value, self.next_link)
+    }
+}
+
+impl KeyVaultClient {
+    /// A client for the vault at `address`. `scope` is the resource of the cloud with `/.default`:
+    /// `https://vault.azure.net/.default`. Nothing is sent yet.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        tokens: Arc<TokenSource>,
+        address: VaultAddress,
+        scope: impl Into<String>,
+    ) -> Self {
+        let door = Door {
+            transport,
+            tokens,
+            address: address.service().clone(),
+            scope: scope.into(),
+            service: Service::Vault,
+            vault: address.name().to_string(),
+        };
+        Self { door, address }
+    }
+
+    /// Which vault it is.
+    pub fn address(&self) -> &VaultAddress {
+        &self.address
+    }
+
+    fn about(method: Method, path: &str, name: &SecretName, permission: &'static str) -> Ask {
+        Ask::new(method, with_version(path), permission).about(name.as_str())
+    }
+
+    /// The current version of `name`, or exactly `version`, with its value. Permission: Get.
+    pub async fn secret(
+        &self,
+        name: &SecretName,
+        version: Option<&SecretVersion>,
+        when: When,
+    ) -> Result<SecretBundle, AzureError> {
+        let version = version.map(ToString::to_string).unwrap_or_default();
+        let ask = Self::about(Method::GET, &format!("/secrets/{name}/{version}"), name, "Get");
+        self.door.json(ask, when).await
+    }
+
+    /// Makes a new version with `value`. Permission: Set. Sent again only when the vault certainly did nothing.
+    pub async fn set_secret(
+        &self,
+        name: &SecretName,
+        value: &Secret,
+        properties: &SecretProperties,
+        when: When,
+    ) -> Result<SecretBundle, AzureError> {
+        let ask = Self::about(Method::PUT, &format!("/secrets/{name}"), name, "Set");
+        self.door.json(ask.with(set_body(value, properties)), when).await
+    }
+
+    /// Changes properties of the current version, or of `version`. Permission: Set.
+    pub async fn update_secret(
+        &self,
+        name: &SecretName,
+        version: Option<&SecretVersion>,
+        update: &UpdateSecret,
+        when: When,
+    ) -> Result<SecretBundle, AzureError> {
+        let version = version.map(ToString::to_string).unwrap_or_default();
+        let ask = Self::about(Method::PATCH, &format!("/secrets/{name}/{version}"), name, "Set");
+        self.door.json(ask.with_json(update), when).await
+    }
+
+    /// Deletes all versions; they can be recovered until purged. Permission: Delete.
+    pub async fn delete_secret(&self, name: &SecretName, when: When) -> Result<DeletedSecret, AzureError> {
+        let ask = Self::about(Method::DELETE, &format!("/secrets/{name}"), name, "Delete");
+        self.door.json(ask, when).await
+    }
+
+    /// Every secret without value. Permission: List.
+    pub async fn secrets(&self, when: When) -> Result<Vec<SecretItem>, AzureError> {
+        let ask = Ask::new(Method::GET, with_version("/secrets"), "List");
+        self.door.list::<Page<SecretItem>>(ask, when).await
+    }
+
+    /// Every version of `name` without value; none when there is no such secret. Permission: List.
+    pub async fn secret_versions(&self, name: &SecretName, when: When) -> Result<Vec<SecretItem>, AzureError> {
+        let ask = Self::about(Method::GET, &format!("/secrets/{name}/versions"), name, "List");
+        self.door.list::<Page<SecretItem>>(ask, when).await
+    }
+
+    /// Every deleted secret. Permission: List.
+    pub async fn deleted_secrets(&self, when: When) -> Result<Vec<DeletedSecret>, AzureError> {
+        let ask = Ask::new(Method::GET, with_version("/deletedsecrets"), "List");
+        self.door.list::<Page<DeletedSecret>>(ask, when).await
+    }
+
+    /// One deleted secret. Permission: Get.
+    pub async fn deleted_secret(&self, name: &SecretName, when: When) -> Result<DeletedSecret, AzureError> {
+        let ask = Self::about(Method::GET, &format!("/deletedsecrets/{name}"), name, "Get");
+        self.door.json(ask, when).await
+    }
+
+    /// Brings a deleted secret back. Azure needs some seconds more after its answer. Permission: Recover.
+    pub async fn recover_secret(&self, name: &SecretName, when: When) -> Result<SecretBundle, AzureError> {
+        let ask = Self::about(Method::POST, &format!("/deletedsecrets/{name}/recover"), name, "Recover");
+        self.door.json(ask, when).await
+    }
+
+    /// Destroys a deleted secret for good. Permission: Purge.
+    pub async fn purge_secret(&self, name: &SecretName, when: When) -> Result<(), AzureError> {
+        let ask = Self::about(Method::DELETE, &format!("/deletedsecrets/{name}"), name, "Purge");
+        self.door.nothing(ask, when).await
+    }
+
+    /// All versions as one sealed blob. Permission: Backup.
+    pub async fn backup_secret(&self, name: &SecretName, when: When) -> Result<BackupBlob, AzureError> {
+        let ask = Self::about(Method::POST, &format!("/secrets/{name}/backup"), name, "Backup");
+        self.door.json(ask, when).await
+    }
+
+    /// Brings back what [`Self::backup_secret`] gave, where its name is free. Permission: Restore.
+    pub async fn restore_secret(&self, backup: &BackupBlob, when: When) -> Result<SecretBundle, AzureError> {
+        let ask = Ask::new(Method::POST, with_version("/secrets/restore"), "Restore").with_json(backup);
+        self.door.json(ask, when).await
+    }
+}
+
+fn with_version(path: &str) -> String {
+    format!("{path}?api-version={API_VERSION}")
+}
+
+/// The body of Set in a buffer that never grows, so that no unwiped copy of the value is left.
+fn set_body(value: &Secret, properties: &SecretProperties) -> Body {
+    // The rest holds no secret. It is an object, so its first byte is the opening brace.
+    let rest = serde_json::to_vec(properties).unwrap_or_default();
+    let value = value.expose_secret();
+    // The longest escape of JSON makes six bytes of one.
+    let mut body = Zeroizing::new(Vec::with_capacity(value.len() * 6 + rest.len() + 16));
+    body.extend_from_slice(br#"{"value":"#);
+    // Writing a string into a vector cannot go wrong; a body without value is refused by the vault.
+    let _ = serde_json::to_writer(&mut *body, value);
+    if rest.len() > 2 {
+        body.push(b',');
+    }
+    body.extend_from_slice(rest.get(1..).unwrap_or(b"}"));
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_of_set_is_json_and_its_buffer_did_not_grow() {
+        let properties = SecretProperties {
+            content_type: Some("text/plain".to_owned()),
+            attributes: Some(SecretAttributes { enabled: Some(true), ..SecretAttributes::default() }),
+            tags: None,
+        };
+        for value in ["s3cret", "", "\"\\\u{1}\n;{}", &"\u{1}".repeat(25_600)] {
+            let secret = Secret::from(value.to_owned());
+            for properties in [&properties, &SecretProperties::default()] {
+                let body = set_body(&secret, properties);
+                let rest = serde_json::to_vec(properties).unwrap().len();
+                assert_eq!(body.capacity(), value.len() * 6 + rest + 16);
+                let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                assert_eq!(read["value"], value);
+                assert_eq!(read.get("contentType").is_some(), properties.content_type.is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! Access tokens: get one, keep it, renew it before it expires.
+//!
+//! A token is kept per scope, in memory only. Signing is in [`assertion`], sending in
+//! [`transport`](crate::transport), what a refusal means in [`super::sign_in`]. Nothing here reads the clock.
+//! Source: RFC 6749 section 4.4 (client credentials), RFC 7523 section 2.2 (client assertion).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use credstore_protocol::encoding::base64_any;
+use credstore_protocol::token::{CLIENT_CREDENTIALS, JWT_BEARER, TokenErrorBody, TokenResponse};
+use credstore_protocol::{ClientId, TenantId, Timestamp};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::address::Authority;
+use super::assertion;
+use super::certificate::{CertificateError, CertificateFile, SigningAlgorithm, SigningCertificate};
+use super::retry::{self, When};
+use super::sign_in::{self, SignInError, SignInFacts, SignInRefusal};
+use crate::single_flight::SingleFlight;
+use crate::transport::{Body, Transport, TransportError};
+
+/// A token is renewed from this long before it expires. Source: the habit of Microsoft's SDKs, 5 minutes.
+pub const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// The name we go by in logs of the other side.
+pub(super) const USER_AGENT: &str = concat!("credstore/", env!("CARGO_PKG_VERSION"));
+
+/// An access token. Whoever has it may do what its app may: it prints as nothing and is wiped when dropped.
+pub struct AccessToken {
+    value: Zeroizing<String>,
+    expires: Timestamp,
+}
+
+impl AccessToken {
+    /// When the directory says it ends.
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// The value of the `Authorization` header, marked sensitive and wiped with its last copy.
+    pub(super) fn header(&self) -> Option<HeaderValue> {
+        let text = Zeroizing::new(format!("Bearer {}", self.value.as_str()).into_bytes());
+        let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()?;
+        header.set_sensitive(true);
+        Some(header)
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        now < self.expires - RENEW_BEFORE
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccessToken(until {})", self.expires.0)
+    }
+}
+
+/// Where the certificate comes from that signs.
+pub enum CertificateSource {
+    /// A file, read again when it changed or the directory refuses it.
+    File(CertificateFile),
+    /// One that is already there.
+    Held(Arc<SigningCertificate>),
+}
+
+impl CertificateSource {
+    fn current(&self) -> Result<Arc<SigningCertificate>, CertificateError> {
+        match self {
+            Self::File(file) => file.current(),
+            Self::Held(certificate) => Ok(certificate.clone()),
+        }
+    }
+
+    /// The certificate read anew; `None` when there is nothing to read.
+    fn reloaded(&self) -> Result<Option<Arc<SigningCertificate>>, CertificateError> {
+        match self {
+            Self::File(file) => file.reload().map(Some),
+            Self::Held(_) => Ok(None),
+        }
+    }
+
+    fn path(&self) -> Option<std::path::PathBuf> {
+        match self {
+            Self::File(file) => Some(file.path().to_owned()),
+            Self::Held(_) => None,
+        }
+    }
+}
+
+/// Whether a token was there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Kept,
+    Fresh,
+}
+
+/// What one sign-in asks for.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Wanted {
+    scope: String,
+    /// JSON that the vault demands to be in the request.
+    claims: Option<String>,
+}
+
+type Outcome = Result<Arc<AccessToken>, Arc<SignInError>>;
+
+/// Signs in one app at one directory and keeps the tokens.
+pub struct TokenSource {
+    transport: Arc<dyn Transport>,
+    authority: Authority,
+    client: ClientId,
+    certificate: CertificateSource,
+    algorithm: SigningAlgorithm,
+    kept: Mutex<HashMap<String, Arc<AccessToken>>>,
+    flights: SingleFlight<Wanted, Outcome>,
+}
+
+impl TokenSource {
+    /// A source for `client` at `authority`. Nothing is read or sent yet.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        authority: Authority,
+        client: ClientId,
+        certificate: CertificateSource,
+    ) -> Self {
+        let kept = Mutex::new(HashMap::new());
+        let algorithm = SigningAlgorithm::default();
+        Self { transport, authority, client, certificate, algorithm, kept, flights: SingleFlight::new() }
+    }
+
+    /// The same with another way to sign, for directories that do not know PS256.
+    pub fn with_algorithm(mut self, algorithm: SigningAlgorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// The tenant as the settings write it.
+    pub fn tenant(&self) -> &str {
+        self.authority.tenant()
+    }
+
+    /// The app that signs in.
+    pub fn client(&self) -> &ClientId {
+        &self.client
+    }
+
+    /// Where the certificate comes from.
+    pub fn certificate(&self) -> &CertificateSource {
+        &self.certificate
+    }
+
+    /// A token for `scope`, kept or new.
+    ///
+    /// Callers that come while a new one is asked for wait for it. A token that is still valid is used when the
+    /// directory cannot answer.
+    /// # Errors
+    /// [`SignInError`]; waiting callers share it.
+    pub async fn token(&self, scope: &str, when: When) -> Result<Arc<AccessToken>, Arc<SignInError>> {
+        self.token_with_origin(scope, when).await.map(|(token, _)| token)
+    }
+
+    pub(super) async fn token_with_origin(
+        &self,
+        scope: &str,
+        when: When,
+    ) -> Result<(Arc<AccessToken>, Origin), Arc<SignInError>> {
+        if let Some(token) = self.kept_for(scope).filter(|token| token.is_fresh(when.now)) {
+            return Ok((token, Origin::Kept));
+        }
+        let wanted = Wanted { scope: scope.to_owned(), claims: None };
+        let work = async {
+            // Somebody else may have finished between our look and our turn.
+            if let Some(token) = self.kept_for(scope).filter(|token| token.is_fresh(when.now)) {
+                return Ok(token);
+            }
+            self.sign_in(&wanted, when).await
+        };
+        match self.flights.run(&wanted, work).await {
+            Ok(token) => Ok((token, Origin::Fresh)),
+            Err(error) => match self.kept_for(scope) {
+                Some(token) if error.is_temporary() && when.now < token.expires => {
+                    tracing::warn!(%error, "the directory cannot answer; the token at hand is used on");
+                    Ok((token, Origin::Kept))
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// A new token in place of `refused`, which the vault did not accept; `claims` is what it demands, base64.
+    pub(super) async fn instead_of(
+        &self,
+        refused: &Arc<AccessToken>,
+        scope: &str,
+        claims: Option<&str>,
+        when: When,
+    ) -> Result<Arc<AccessToken>, Arc<SignInError>> {
+        let claims = claims.and_then(base64_any).and_then(|json| String::from_utf8(json).ok());
+        let wanted = Wanted { scope: scope.to_owned(), claims };
+        let work = async {
+            match self.kept_for(scope) {
+                Some(token) if !Arc::ptr_eq(&token, refused) && token.is_fresh(when.now) => Ok(token),
+                _ => self.sign_in(&wanted, when).await,
+            }
+        };
+        self.flights.run(&wanted, work).await
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, Arc<AccessToken>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept_for(&self, scope: &str) -> Option<Arc<AccessToken>> {
+        self.kept().get(scope).cloned()
+    }
+
+    async fn sign_in(&self, wanted: &Wanted, when: When) -> Outcome {
+        let token = Arc::new(self.sign_in_with_reload(wanted, when).await.map_err(Arc::new)?);
+        self.kept().insert(wanted.scope.clone(), token.clone());
+        Ok(token)
+    }
+
+    fn certificate_error(&self, error: CertificateError) -> SignInError {
+        SignInError::Certificate { error, file: self.certificate.path() }
+    }
+
+    /// Dates of the certificate are not judged here: our clock may be the wrong one, and the directory's answer
+    /// is explained with both.
+    async fn sign_in_with_reload(&self, wanted: &Wanted, when: When) -> Result<AccessToken, SignInError> {
+        let certificate = self.certificate.current().map_err(|error| self.certificate_error(error))?;
+        let refusal = match self.ask(wanted, &certificate, when).await {
+            Err(SignInError::Refused(refusal)) if refusal.problem.wants_reload() => refusal,
+            outcome => return outcome,
+        };
+        match self.certificate.reloaded().map_err(|error| self.certificate_error(error))? {
+            Some(certificate) => self.ask(wanted, &certificate, when).await,
+            None => Err(SignInError::Refused(refusal)),
+        }
+    }
+
+    /// Asks with pauses until there is an answer that counts, or tries and time are used up.
+    async fn ask(
+        &self,
+        wanted: &Wanted,
+        certificate: &SigningCertificate,
+        when: When,
+    ) -> Result<AccessToken, SignInError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match self.ask_once(wanted, certificate, when).await {
+                Err(error) if error.is_temporary() => error,
+                outcome => return outcome,
+            };
+            let hint = error.retry_after();
+            match retry::pause(tries, hint, retry::PAUSE_AFTER_FAULT, retry::jitter(), when.remaining()) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    async fn ask_once(
+        &self,
+        wanted: &Wanted,
+        certificate: &SigningCertificate,
+        when: When,
+    ) -> Result<AccessToken, SignInError> {
+        let correlation = Uuid::new_v4().to_string();
+        let request = self.request(wanted, certificate, when.now, &correlation)?;
+        let host = || self.authority.host().to_owned();
+        let answer = tokio::time::timeout_at(when.deadline, self.transport.send(request))
+            .await
+            .unwrap_or_else(|_| Err(TransportError::TimedOut { host: host() }))
+            .map_err(|source| SignInError::Unreachable { source })?;
+        if answer.status().is_success() {
+            return read_token(&answer, when.now)
+                .ok_or_else(|| SignInError::Unusable { host: host(), reason: "it is not a token".to_owned() });
+        }
+        let body = serde_json::from_slice::<TokenErrorBody>(answer.body()).unwrap_or_default();
+        let status = answer.status().as_u16();
+        if body.error.is_empty() && body.error_codes.is_empty() && !retry::is_temporary(status) {
+            let reason = format!("HTTP status {status} without an error of a directory");
+            return Err(SignInError::Unusable { host: host(), reason });
+        }
+        Err(self.refusal(&answer, &body, certificate, when, correlation).await)
+    }
+
+    fn request(
+        &self,
+        wanted: &Wanted,
+        certificate: &SigningCertificate,
+        now: Timestamp,
+        correlation: &str,
+    ) -> Result<Request<Body>, SignInError> {
+        let endpoint = self.authority.token_endpoint();
+        let jti = Uuid::new_v4().to_string();
+        let assertion = assertion::sign(certificate, self.algorithm, &self.client, &endpoint, now, &jti)
+            .map_err(|_| SignInError::NotSigned)?;
+        let mut fields = vec![
+            ("client_id", self.client.as_str()),
+            ("grant_type", CLIENT_CREDENTIALS),
+            ("scope", wanted.scope.as_str()),
+            ("client_assertion_type", JWT_BEARER),
+            ("client_assertion", assertion.as_str()),
+        ];
+        fields.extend(wanted.claims.as_deref().map(|claims| ("claims", claims)));
+        Request::builder()
+            .method(Method::POST)
+            .uri(endpoint)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json")
+            .header(http::header::USER_AGENT, USER_AGENT)
+            .header("client-request-id", correlation)
+            .header("return-client-request-id", "true")
+            .body(form(&fields))
+            .map_err(|_| SignInError::NotSigned)
+    }
+
+    async fn refusal(
+        &self,
+        answer: &Response<Body>,
+        body: &TokenErrorBody,
+        certificate: &SigningCertificate,
+        when: When,
+        correlation: String,
+    ) -> SignInError {
+        let problem = sign_in::problem_of(answer.status().as_u16(), body);
+        let swapped = problem.may_be_swapped_ids() && self.client_is_a_tenant(when).await;
+        let facts = SignInFacts {
+            host: self.authority.host().to_owned(),
+            tenant: self.authority.tenant().to_owned(),
+            client: self.client.clone(),
+            certificate: certificate.public().clone(),
+            file: self.certificate.path(),
+            now: when.now,
+            directory_clock: retry::date(answer.headers()),
+            swapped,
+        };
+        let retry_after = retry::retry_after(answer.headers(), when.now);
+        SignInError::Refused(Box::new(SignInRefusal::new(problem, body, facts, retry_after, correlation)))
+    }
+
+    /// Whether the directory knows our client ID as a tenant: then the two IDs are swapped in the settings.
+    /// The question holds no assertion and goes to the configured directory.
+    async fn client_is_a_tenant(&self, when: When) -> bool {
+        if self.authority.tenant().parse::<TenantId>().is_err() {
+            return false;
+        }
+        let uri = self.authority.metadata_of(self.client.as_str());
+        let Ok(request) = Request::get(uri).header(ACCEPT, "application/json").body(Body::default()) else {
+            return false;
+        };
+        let answer = tokio::time::timeout_at(when.deadline, self.transport.send(request)).await;
+        matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
+    }
+}
+
+/// A form body (WHATWG URL, urlencoded) in a buffer that never grows, so that no unwiped copy is left.
+fn form(fields: &[(&str, &str)]) -> Body {
+    let room = fields.iter().map(|(name, value)| name.len() + value.len() * 3 + 2).sum();
+    let mut body = Zeroizing::new(Vec::with_capacity(room));
+    for (name, value) in fields {
+        if !body.is_empty() {
+            body.push(b'&');
+        }
+        body.extend_from_slice(name.as_bytes());
+        body.push(b'=');
+        for part in utf8_percent_encode(value, NON_ALPHANUMERIC) {
+            body.extend_from_slice(part.as_bytes());
+        }
+    }
+    body
+}
+
+fn read_token(answer: &Response<Body>, now: Timestamp) -> Option<AccessToken> {
+    let response: TokenResponse = serde_json::from_slice(answer.body()).ok()?;
+    let value = Zeroizing::new(response.access_token);
+    let usable = response.token_type.eq_ignore_ascii_case("bearer") && !value.is_empty();
+    // A header must be made of it later: find out now.
+    let token = AccessToken { value, expires: now + Duration::from_secs(response.expires_in) };
+    (usable && token.header().is_some()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(expires: i64) -> AccessToken {
+        AccessToken { value: Zeroizing::new("planted".to_owned()), expires: Timestamp(expires) }
+    }
+
+    #[test]
+    fn a_token_is_renewed_from_five_minutes_before_it_expires() {
+        assert!(token(1_000_000).is_fresh(Timestamp(999_699)));
+        assert!(!token(1_000_000).is_fresh(Timestamp(999_700)));
+    }
+
+    #[test]
+    fn a_token_shows_its_value_in_no_debug_text() {
+        let header = token(0).header().unwrap();
+        assert_eq!(header.as_bytes(), b"Bearer planted");
+        assert!(!format!("{header:?}{:?}", token(0)).contains("planted"));
+    }
+
+    #[test]
+    fn a_form_is_percent_encoded_without_growing() {
+        let body = form(&[("a", "x y"), ("b", "https://v/.default"), ("c", "ä")]);
+        assert_eq!(body.as_slice(), b"a=x%20y&b=https%3A%2F%2Fv%2F%2Edefault&c=%C3%A4");
+    }
+
+    #[test]
+    fn only_a_bearer_token_is_a_token() {
+        let read = |text: &str| read_token(&Response::new(Zeroizing::new(text.as_bytes().to_vec())), Timestamp(10));
+        let token = read(r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"a.b.c"}"#);
+        assert_eq!(token.unwrap().expires(), Timestamp(3609));
+        for text in [
+            "",
+            "<html>",
+            r#"{"token_type":"pop","expires_in":1,"access_token":"a"}"#,
+            r#"{"token_type":"Bearer","expires_in":1,"access_token":""}"#,
+            r#"{"token_type":"Bearer","expires_in":1,"access_token":"a\nb"}"#,
+            r#"{"token_type":"Bearer","expires_in":1}"#,
+        ] {
+            assert!(read(text).is_none(), "{text}");
+        }
+    }
+}
