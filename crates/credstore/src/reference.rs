@@ -79,10 +79,7 @@ fn check_secret_name(identifier: &Identifier, span: Option<Range<usize>>) -> Opt
         Err(InvalidName::Character { at }) => {
             let character = identifier.as_str()[at..].chars().next().unwrap_or_default();
             let position = identifier.as_str()[..at].chars().count() + 1;
-            format!(
-                "character {position} is {}; letters A to Z, digits and hyphens are allowed",
-                named(character)
-            )
+            format!("character {position} is {}; letters A to Z, digits and hyphens are allowed", named(character))
         }
         Err(InvalidName::Ends | InvalidName::DoubleHyphen) => "it is not a secret's name".to_owned(),
     };
@@ -95,9 +92,11 @@ fn check_secret_name(identifier: &Identifier, span: Option<Range<usize>>) -> Opt
         .fix(format!("write {name}"));
         return Some(with_name_edit(error, span, name));
     }
-    let error =
-        Diagnosis::error(&identifiers::NOT_A_SECRET_NAME, format!("a Key Vault cannot hold the identifier {identifier}"))
-            .cause(cause);
+    let error = Diagnosis::error(
+        &identifiers::NOT_A_SECRET_NAME,
+        format!("a Key Vault cannot hold the identifier {identifier}"),
+    )
+    .cause(cause);
     Some(match suggested_name(identifier.as_str()) {
         Some(name) => error.fix(format!("use {name}, if the secret has that name in the vault")),
         None => error.fix("use the name that the secret has in the vault"),

@@ -22,8 +22,8 @@ codes! {
     TYPOGRAPHIC_QUOTES = "CS1007", Invalid, "a text is in typographic quotes",
         "Word processors and web pages turn straight quotes into curly ones; JSON knows the straight double quote \
          only. credstore check --fix changes the quotes and leaves the text.";
-    COMMENT = "CS1008", Invalid, "Server Settings hold a comment",
-        "Server Settings are strict JSON, which has no comments. Another program that reads the same file refuses it. \
+    COMMENT = "CS1008", Invalid, "there is a comment",
+        "The files are strict JSON, which has no comments. Another program that reads the same file refuses it. \
          credstore check --fix removes the comment.";
     BYTE_ORDER_MARK = "CS1009", Invalid, "the file begins with a byte order mark",
         "Some editors put the three bytes EF BB BF in front of a UTF-8 file. credstore reads on; other programs refuse \

@@ -117,9 +117,7 @@ impl Mistake {
             Mistake::TooLong => "it has more than 256 KiB".to_owned(),
             Mistake::Nul => "drivers cut a connection string off there".to_owned(),
             Mistake::TypographicQuote(_) => "it was probably pasted from a document or a web page".to_owned(),
-            Mistake::QuoteOutOfPlace => {
-                "quotes stand around the whole string, at both ends, or not at all".to_owned()
-            }
+            Mistake::QuoteOutOfPlace => "quotes stand around the whole string, at both ends, or not at all".to_owned(),
             Mistake::BraceNotClosed => "a value that begins with { ends at the next single }".to_owned(),
             Mistake::TextAfterBrace => "after } comes ; or the end; a } inside the value is written twice".to_owned(),
             Mistake::EqualsMissing => "it consists of keyword=value, separated by semicolons".to_owned(),
@@ -160,8 +158,7 @@ impl Mistake {
 impl From<ConnectionStringError> for Diagnosis {
     fn from(error: ConnectionStringError) -> Self {
         let ConnectionStringError { mistake, span, line, column } = error;
-        let place =
-            Place { line: Some(line), column: Some(column), span: Some(span.clone()), ..Place::default() };
+        let place = Place { line: Some(line), column: Some(column), span: Some(span.clone()), ..Place::default() };
         let mut diagnosis = Diagnosis::error(mistake.code(), mistake.to_string()).fix(mistake.fix()).at(place);
         diagnosis.cause = mistake.cause();
         match mistake {
@@ -192,8 +189,9 @@ impl From<ExpandError> for Diagnosis {
     fn from(error: ExpandError) -> Self {
         let message = error.to_string();
         match error {
-            ExpandError::NotResolved(_) => Diagnosis::error(&identifiers::IDENTIFIER_UNKNOWN, message)
-                .fix("list all: credstore list"),
+            ExpandError::NotResolved(_) => {
+                Diagnosis::error(&identifiers::IDENTIFIER_UNKNOWN, message).fix("list all: credstore list")
+            }
             ExpandError::Empty(_) => Diagnosis::error(&identifiers::PASSWORD_EMPTY, message)
                 .fix("store the password under this identifier again"),
             ExpandError::Nul(_) => Diagnosis::error(&identifiers::PASSWORD_WITH_NUL, message)

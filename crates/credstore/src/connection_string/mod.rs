@@ -220,11 +220,7 @@ impl ConnectionString {
     }
 
     /// The text with the values that `replace` gives; a replaced reference loses its prefix.
-    fn rewritten<'v>(
-        &self,
-        room: usize,
-        mut replace: impl FnMut(&ParsedPair) -> Option<&'v str>,
-    ) -> Zeroizing<String> {
+    fn rewritten<'v>(&self, room: usize, mut replace: impl FnMut(&ParsedPair) -> Option<&'v str>) -> Zeroizing<String> {
         let mut out = Zeroizing::new(String::with_capacity(room));
         let mut copied = 0;
         for pair in &self.pairs {

@@ -1,6 +1,6 @@
 //! What needs files: reading the settings, and checks of the files they name.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -16,6 +16,9 @@ use crate::store::file;
 /// Largest settings file, in bytes. Ours: real ones have a few kilobytes.
 pub const SETTINGS_MAX: u64 = 4 * 1024 * 1024;
 
+/// Largest certificate file, in bytes. Ours: a key, a certificate and its chain have a few kilobytes.
+pub const CERTIFICATE_MAX: u64 = 1024 * 1024;
+
 /// Why a file gave no content.
 #[derive(Debug)]
 pub(crate) enum ReadError {
@@ -29,8 +32,16 @@ pub(crate) enum ReadError {
     Refused(io::Error),
 }
 
-/// Reads a plain file of at most `limit` bytes. Kind and size are taken from the opened file, not from its name.
-pub(crate) fn read_plain(path: &Path, limit: u64) -> Result<(Zeroizing<Vec<u8>>, std::fs::Metadata), ReadError> {
+/// A plain file that was opened, with what is known about the opened one.
+pub(crate) struct Opened {
+    file: File,
+    limit: u64,
+    /// Taken from the descriptor, not from the name.
+    pub(crate) metadata: Metadata,
+}
+
+/// Opens a plain file of at most `limit` bytes, without waiting for anybody.
+pub(crate) fn open_plain(path: &Path, limit: u64) -> Result<Opened, ReadError> {
     let file = platform::open_without_waiting(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => ReadError::Missing,
         _ => ReadError::Refused(error),
@@ -42,16 +53,18 @@ pub(crate) fn read_plain(path: &Path, limit: u64) -> Result<(Zeroizing<Vec<u8>>,
     if metadata.len() > limit {
         return Err(ReadError::TooLarge);
     }
-    let content = read_at_most(file, metadata.len(), limit)?;
-    Ok((content, metadata))
+    Ok(Opened { file, limit, metadata })
 }
 
-fn read_at_most(file: File, expected: u64, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
-    // Room for one byte more than expected: a buffer that grows would leave copies of passwords behind unwiped.
-    let room = usize::try_from(expected).unwrap_or(0).saturating_add(1);
-    let mut content = Zeroizing::new(Vec::with_capacity(room));
-    let read = file.take(limit + 1).read_to_end(&mut content).map_err(ReadError::Refused)?;
-    if read as u64 > limit { Err(ReadError::TooLarge) } else { Ok(content) }
+impl Opened {
+    /// The content.
+    pub(crate) fn read(self) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+        // Room for one byte more than expected: a buffer that grows would leave copies of passwords behind unwiped.
+        let room = usize::try_from(self.metadata.len()).unwrap_or(0).saturating_add(1);
+        let mut content = Zeroizing::new(Vec::with_capacity(room));
+        let read = self.file.take(self.limit + 1).read_to_end(&mut content).map_err(ReadError::Refused)?;
+        if read as u64 > self.limit { Err(ReadError::TooLarge) } else { Ok(content) }
+    }
 }
 
 fn of_file(file: &Path) -> Place {
@@ -65,8 +78,8 @@ fn of_file(file: &Path) -> Place {
 /// [`SETTINGS_MAX`] bytes, CS1014 when it is not UTF-8.
 pub fn read(file: &Path) -> Result<Zeroizing<String>, Box<Diagnosis>> {
     let name = file.display();
-    let error = match read_plain(file, SETTINGS_MAX) {
-        Ok((bytes, _)) => return decode(&bytes, file),
+    let error = match open_plain(file, SETTINGS_MAX).and_then(Opened::read) {
+        Ok(bytes) => return decode(&bytes, file),
         Err(ReadError::Missing) => Diagnosis::error(&codes::SETTINGS_MISSING, format!("{name} is not there"))
             .fix("name the file with --settings, or make one with credstore setup"),
         Err(ReadError::NotPlain) => {
@@ -134,8 +147,8 @@ fn check_certificate_file(store: &AzureKeyVaultSettings, settings: &ServerSettin
     let folder = settings.file.parent().unwrap_or(Path::new(""));
     let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
     let place = store.places.certificate_file.clone();
-    let finding = match read_plain(path, CERTIFICATE_MAX) {
-        Ok((_, metadata)) => match platform::others_may_read(&metadata) {
+    let finding = match open_plain(path, CERTIFICATE_MAX) {
+        Ok(opened) => match platform::others_may_read(&opened.metadata) {
             Some(mode) => Diagnosis::warning(
                 &codes::CERTIFICATE_READABLE,
                 format!("{name} holds the private key and others can read it (mode {mode:04o})"),
@@ -165,6 +178,3 @@ fn check_certificate_file(store: &AzureKeyVaultSettings, settings: &ServerSettin
     };
     vec![finding.at(place)]
 }
-
-/// Largest certificate file, in bytes. Ours: a key, a certificate and its chain have a few kilobytes.
-pub const CERTIFICATE_MAX: u64 = 1024 * 1024;

@@ -8,7 +8,7 @@
 
 mod cloud;
 mod edit;
-mod files;
+pub(crate) mod files;
 mod meaning;
 mod references;
 mod store_entry;
@@ -24,7 +24,7 @@ use crate::reference::{IdentifierRules, Reference};
 
 pub use cloud::Cloud;
 pub use edit::{DiffLine, Edited, StoreEntry, set_store_entry};
-pub use files::{SETTINGS_MAX, check_files, decode, read};
+pub use files::{CERTIFICATE_MAX, SETTINGS_MAX, check_files, decode, read};
 pub use syntax::fix_all;
 
 /// Name of the file store's file, beside the settings file. Source: product behaviour 2.2.

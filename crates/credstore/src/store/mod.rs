@@ -12,6 +12,7 @@ use crate::Diagnosis;
 use crate::codes::identifiers;
 use crate::nearest::nearest;
 
+pub mod azure_key_vault;
 pub mod file;
 
 /// What [`Store::fetch`] gives.
