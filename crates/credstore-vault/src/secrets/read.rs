@@ -1,0 +1,133 @@
+//! Get and the lists of live secrets.
+
+use credstore_protocol::{SecretName, SecretVersion, Timestamp};
+
+use super::limits::LIST_MAX;
+use super::stored::{Slot, damaged};
+use super::{PageToken, SecretPage, SecretRecord, not_found};
+use crate::access::{Caller, Operation};
+use crate::error::VaultError;
+use crate::seal::kind;
+use crate::storage::Rows;
+use crate::vaults::{Vault, prefixed};
+
+impl Vault {
+    /// A secret with its value: the current version, or exactly `version`. Permission: `secrets get`.
+    ///
+    /// `nbf` and `exp` do not hinder it, `enabled` does. The moment is noted as the last read.
+    ///
+    /// # Errors
+    /// [`VaultError::SecretNotFound`], for a deleted secret too; [`VaultError::SecretDisabled`]; [`VaultError::Denied`].
+    ///
+    /// Source: Key Vault data plane, "Get Secret"; contract section 6.
+    pub fn secret(
+        &self,
+        caller: &Caller,
+        name: &SecretName,
+        version: Option<&SecretVersion>,
+        now: Timestamp,
+    ) -> Result<SecretRecord, VaultError> {
+        let state = self.allow(caller, Operation::GetSecret)?;
+        let slot = Slot::of(&self.inner, name);
+        let mut head = slot.head(kind::SECRET)?;
+        loop {
+            let Some((found, revision)) = head else { return Err(not_found(name, version)) };
+            let properties = match version {
+                Some(version) if *version != found.current.version() => slot.older(version.as_bytes())?.map(|it| it.0),
+                Some(_) | None => Some(found.current),
+            };
+            let value = match &properties {
+                Some(properties) if !properties.enabled => return Err(VaultError::SecretDisabled(name.clone())),
+                Some(properties) => slot.value(&properties.version)?,
+                None => None,
+            };
+            if let (Some(properties), Some(value)) = (properties, value) {
+                self.inner.usage.note(&slot.tag, now);
+                return slot.record(&found.name, properties, Some(value), state.retention, found.last_read);
+            }
+            // The version is unknown, or a write came between the reads; if nothing moved, it is the former.
+            head = slot.head(kind::SECRET)?;
+            if head.as_ref().is_some_and(|(_, again)| *again == revision) {
+                let current = head.as_ref().map(|(head, _)| head.current.version());
+                return match version {
+                    Some(version) if current != Some(*version) && slot.older(version.as_bytes())?.is_none() => {
+                        Err(not_found(name, Some(version)))
+                    }
+                    Some(_) | None => Err(damaged("the value of a secret")),
+                };
+            }
+        }
+    }
+
+    /// A page of live secrets without values, each with its current version. Permission: `secrets list`.
+    ///
+    /// At most `limit` items, from 1 to [`LIST_MAX`], in an order of no meaning.
+    ///
+    /// # Errors
+    /// [`VaultError::Denied`], [`VaultError::Damaged`].
+    pub fn secrets(&self, caller: &Caller, after: Option<&PageToken>, limit: usize) -> Result<SecretPage, VaultError> {
+        let state = self.allow(caller, Operation::ListSecrets)?;
+        let (rows, next) = self.page(prefixed(kind::SECRET, self.inner.key.owner()), after, limit)?;
+        let mut secrets = Vec::with_capacity(rows.len());
+        for (key, row) in &rows {
+            let slot = Slot::of_row(&self.inner, key).ok_or_else(|| damaged("a secret"))?;
+            let head = slot.open_head(kind::SECRET, row)?;
+            secrets.push(slot.record(&head.name, head.current, None, state.retention, head.last_read)?);
+        }
+        Ok((secrets, next))
+    }
+
+    /// A page of the versions of a live secret without values. An unknown name has none. Permission: `secrets list`.
+    ///
+    /// # Errors
+    /// [`VaultError::Denied`], [`VaultError::Damaged`].
+    pub fn secret_versions(
+        &self,
+        caller: &Caller,
+        name: &SecretName,
+        after: Option<&PageToken>,
+        limit: usize,
+    ) -> Result<SecretPage, VaultError> {
+        let state = self.allow(caller, Operation::ListSecretVersions)?;
+        let slot = Slot::of(&self.inner, name);
+        let Some((head, _)) = slot.head(kind::SECRET)? else { return Ok((Vec::new(), None)) };
+        let limit = limit.clamp(1, LIST_MAX);
+        let (rows, next_row) = self.page(slot.key(kind::VERSION), after, limit)?;
+        let mut versions = Vec::with_capacity(rows.len() + 1);
+        for (key, row) in &rows {
+            let version = key.get(33..).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| damaged("a version"))?;
+            versions.push(slot.open_older(&version, row)?);
+        }
+        let seen = |version: &[u8; 16]| after.is_some_and(|after| *version <= after.0);
+        // A set that came after the first row was read has moved the current version among the others.
+        versions.retain(|older| older.version != head.current.version);
+        if !seen(&head.current.version) {
+            versions.push(head.current);
+            versions.sort_by_key(|properties| properties.version);
+        }
+        let more = versions.len() > limit || next_row.is_some();
+        versions.truncate(limit);
+        let next = versions.last().filter(|_| more).map(|last| PageToken(last.version));
+        let records = versions
+            .into_iter()
+            .map(|properties| slot.record(&head.name, properties, None, state.retention, head.last_read))
+            .collect::<Result<_, _>>()?;
+        Ok((records, next))
+    }
+
+    /// Rows under `prefix` after the token, and the token of the next page when there is one.
+    pub(super) fn page(
+        &self,
+        prefix: Vec<u8>,
+        after: Option<&PageToken>,
+        limit: usize,
+    ) -> Result<(Rows, Option<PageToken>), VaultError> {
+        let limit = limit.clamp(1, LIST_MAX);
+        let after = after.map(|token| [prefix.as_slice(), &token.0].concat());
+        let mut rows = self.inner.key.storage().scan(&prefix, after.as_deref(), limit + 1)?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().filter(|_| more).and_then(|(key, _)| key[prefix.len()..].try_into().ok());
+        Ok((rows, last.map(PageToken)))
+    }
+}

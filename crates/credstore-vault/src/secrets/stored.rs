@@ -1,0 +1,204 @@
+//! Where the rows of a secret lie, and how they are sealed and opened.
+//!
+//! A live secret is one row with its name and current version, one row for the value of each version, and one
+//! row for the properties of each older version; so a list opens one row an item and no value, and a get opens
+//! two rows. A deleted secret has its first row under another kind. All rows of a name carry the name's tag, a
+//! keyed hash, in their key and in what they are bound to; the name itself is inside the seal.
+
+use credstore_protocol::key_vault::{SecretAttributes, Tags};
+use credstore_protocol::{Secret, SecretName, SecretVersion, Timestamp};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{Retention, SecretRecord};
+use crate::error::{CommitError, VaultError};
+use crate::seal::{Place, hex16, kind};
+use crate::storage::{Batch, Expected, Revision, Row};
+use crate::vaults::{Deletion, VaultInner, prefixed};
+
+/// Everything about a version but its value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Properties {
+    #[serde(with = "hex16")]
+    pub(super) version: [u8; 16],
+    /// Counts the versions of the name from 1 in the order they were made.
+    pub(super) number: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) content_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tags: Option<Tags>,
+    pub(super) enabled: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) nbf: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) exp: Option<Timestamp>,
+    pub(super) created: Timestamp,
+    pub(super) updated: Timestamp,
+}
+
+impl Properties {
+    pub(super) fn version(&self) -> SecretVersion {
+        SecretVersion::from_bytes(self.version)
+    }
+
+    /// Takes over what a request gives; what it does not give stays.
+    pub(super) fn change(
+        &mut self,
+        content_type: Option<String>,
+        tags: Option<Tags>,
+        attributes: Option<&SecretAttributes>,
+    ) {
+        self.content_type = content_type.or(self.content_type.take());
+        self.tags = tags.or(self.tags.take());
+        if let Some(attributes) = attributes {
+            self.enabled = attributes.enabled.unwrap_or(self.enabled);
+            self.nbf = attributes.nbf.or(self.nbf);
+            self.exp = attributes.exp.or(self.exp);
+        }
+    }
+}
+
+/// The first row of a secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Head {
+    /// As it was created.
+    pub(super) name: String,
+    pub(super) current: Properties,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last_read: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deletion: Option<Deletion>,
+}
+
+/// The rows of one name in one vault.
+pub(super) struct Slot<'a> {
+    pub(super) vault: &'a VaultInner,
+    pub(super) tag: [u8; 16],
+}
+
+pub(super) fn damaged(what: &str) -> VaultError {
+    VaultError::Damaged { what: what.to_owned() }
+}
+
+impl<'a> Slot<'a> {
+    pub(super) fn of(vault: &'a VaultInner, name: &SecretName) -> Self {
+        Self { vault, tag: vault.key.tag(&name.canonical()) }
+    }
+
+    /// The slot that a row found by a scan belongs to.
+    pub(super) fn of_row(vault: &'a VaultInner, key: &[u8]) -> Option<Self> {
+        let tag = key.get(17..33)?.try_into().ok()?;
+        Some(Self { vault, tag })
+    }
+
+    pub(super) fn key(&self, kind: u8) -> Vec<u8> {
+        let mut key = prefixed(kind, self.vault.key.owner());
+        key.extend_from_slice(&self.tag);
+        key
+    }
+
+    pub(super) fn version_key(&self, kind: u8, version: &[u8; 16]) -> Vec<u8> {
+        let mut key = self.key(kind);
+        key.extend_from_slice(version);
+        key
+    }
+
+    /// The first row of the secret, live (`kind::SECRET`) or deleted (`kind::DELETED_SECRET`).
+    pub(super) fn head(&self, kind: u8) -> Result<Option<(Head, Revision)>, VaultError> {
+        match self.vault.key.storage().get(&self.key(kind))? {
+            Some(row) => Ok(Some((self.open_head(kind, &row)?, row.revision))),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn open_head(&self, kind: u8, row: &Row) -> Result<Head, VaultError> {
+        let opened = self.vault.key.open(Place::named(kind, &self.tag), &row.value);
+        let opened = opened.map_err(|_| damaged("a secret"))?;
+        serde_json::from_slice(&opened).map_err(|_| damaged("a secret"))
+    }
+
+    pub(super) fn sealed_head(&self, kind: u8, head: &Head) -> Result<Vec<u8>, VaultError> {
+        let plain = serde_json::to_vec(head).map_err(|_| damaged("a secret"))?;
+        Ok(self.vault.key.seal(Place::named(kind, &self.tag), &plain)?)
+    }
+
+    /// The properties of a version that is not the current one.
+    pub(super) fn older(&self, version: &[u8; 16]) -> Result<Option<(Properties, Revision)>, VaultError> {
+        match self.vault.key.storage().get(&self.version_key(kind::VERSION, version))? {
+            Some(row) => Ok(Some((self.open_older(version, &row)?, row.revision))),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn open_older(&self, version: &[u8; 16], row: &Row) -> Result<Properties, VaultError> {
+        let opened = self.vault.key.open(Place::versioned(kind::VERSION, &self.tag, version), &row.value);
+        let opened = opened.map_err(|_| damaged("a version of a secret"))?;
+        serde_json::from_slice(&opened).map_err(|_| damaged("a version of a secret"))
+    }
+
+    pub(super) fn sealed_older(&self, properties: &Properties) -> Result<Vec<u8>, VaultError> {
+        let plain = serde_json::to_vec(properties).map_err(|_| damaged("a version of a secret"))?;
+        let place = Place::versioned(kind::VERSION, &self.tag, &properties.version);
+        Ok(self.vault.key.seal(place, &plain)?)
+    }
+
+    /// The value of a version. `Ok(None)`: it has no row.
+    pub(super) fn value(&self, version: &[u8; 16]) -> Result<Option<Secret>, VaultError> {
+        let Some(row) = self.vault.key.storage().get(&self.version_key(kind::VALUE, version))? else {
+            return Ok(None);
+        };
+        let opened = self.vault.key.open(Place::versioned(kind::VALUE, &self.tag, version), &row.value);
+        let mut opened = opened.map_err(|_| damaged("the value of a secret"))?;
+        let text = String::from_utf8(std::mem::take(&mut *opened)).map_err(|error| {
+            drop(Zeroizing::new(error.into_bytes()));
+            damaged("the value of a secret")
+        })?;
+        Ok(Some(Secret::from(text)))
+    }
+
+    pub(super) fn sealed_value(&self, version: &[u8; 16], value: &str) -> Result<Vec<u8>, VaultError> {
+        let place = Place::versioned(kind::VALUE, &self.tag, version);
+        Ok(self.vault.key.seal(place, value.as_bytes())?)
+    }
+
+    /// An empty batch that is refused when the vault has gone.
+    pub(super) fn batch(&self) -> Batch {
+        let mut batch = Batch::default();
+        batch.expect(self.vault.row.clone(), Expected::Present);
+        batch
+    }
+
+    /// Commits. `Ok(false)`: another write came first, or the vault has gone.
+    pub(super) fn commit(&self, batch: Batch) -> Result<bool, VaultError> {
+        match self.vault.key.storage().commit(batch) {
+            Ok(_) => Ok(true),
+            Err(CommitError::Conflict) => Ok(false),
+            Err(CommitError::Storage(error)) => Err(error.into()),
+        }
+    }
+
+    /// What callers see of a version.
+    pub(super) fn record(
+        &self,
+        name: &str,
+        properties: Properties,
+        value: Option<Secret>,
+        retention: Retention,
+        last_read: Option<Timestamp>,
+    ) -> Result<SecretRecord, VaultError> {
+        Ok(SecretRecord {
+            name: name.parse().map_err(|_| damaged("the name of a secret"))?,
+            version: properties.version(),
+            value,
+            content_type: properties.content_type,
+            tags: properties.tags,
+            enabled: properties.enabled,
+            nbf: properties.nbf,
+            exp: properties.exp,
+            created: properties.created,
+            updated: properties.updated,
+            retention,
+            last_read: self.vault.usage.last(&self.tag).max(last_read),
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! Rows by key on a disk: get, scan, and batches that are written whole or not at all.
+//!
+//! A storage sees keys without names and values that are sealed; it does not interpret either. Every row has
+//! a revision, and a batch may demand that rows are as they were when they were read. A commit returns when
+//! the batch is durable. Engines: [`sqlite`] for a data folder, [`memory`] for tests and embedders. Both pass
+//! one suite (`tests/it/storage.rs`).
+
+pub mod memory;
+pub mod sqlite;
+
+use std::sync::Arc;
+
+pub use memory::MemoryStorage;
+pub use sqlite::SqliteStorage;
+
+pub use crate::error::{CommitError, StorageError};
+
+/// Longest key in bytes. Ours: the longest key of the vault has 49.
+pub const KEY_MAX: usize = 64;
+
+/// Grows with every batch. No two batches of one storage have the same.
+pub type Revision = i64;
+
+/// A value and the batch that wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The batch that wrote it.
+    pub revision: Revision,
+    /// Sealed bytes.
+    pub value: Arc<[u8]>,
+}
+
+/// What must hold for a key, or the whole batch is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// There is no row.
+    Absent,
+    /// There is a row.
+    Present,
+    /// There is a row, written by this batch.
+    Revision(Revision),
+}
+
+impl Expected {
+    /// Whether a row with `revision`, or none, is as expected.
+    pub fn holds(self, revision: Option<Revision>) -> bool {
+        match self {
+            Self::Absent => revision.is_none(),
+            Self::Present => revision.is_some(),
+            Self::Revision(expected) => revision == Some(expected),
+        }
+    }
+}
+
+/// What to write in one step. Deletes come before puts.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Checked before anything is written, against the rows as they are then.
+    pub preconditions: Vec<(Vec<u8>, Expected)>,
+    /// Rows that are to be gone. Those that are not there already do not matter.
+    pub deletes: Vec<Vec<u8>>,
+    /// Rows that are to be there.
+    pub puts: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Batch {
+    /// Adds a precondition.
+    pub fn expect(&mut self, key: Vec<u8>, expected: Expected) {
+        self.preconditions.push((key, expected));
+    }
+
+    /// Adds a row to write.
+    pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.puts.push((key, value));
+    }
+
+    /// Adds a row to delete.
+    pub fn delete(&mut self, key: Vec<u8>) {
+        self.deletes.push(key);
+    }
+}
+
+/// Keys and rows in the order of the keys.
+pub type Rows = Vec<(Vec<u8>, Row)>;
+
+/// A place for rows. Reads never wait for a commit's sync.
+pub trait Storage: Send + Sync {
+    /// The row of `key`.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn get(&self, key: &[u8]) -> Result<Option<Row>, StorageError>;
+
+    /// At most `limit` rows whose keys begin with `prefix` and come after `after`, in the order of the keys.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Rows, StorageError>;
+
+    /// Writes the batch, whole or not at all, and returns when it is durable. Waits; other batches may share the sync.
+    ///
+    /// # Errors
+    /// [`CommitError::Conflict`] when a precondition does not hold. After [`StorageError::Io`] of a commit it is not
+    /// known whether the batch is there; the storage takes no more writes until it is opened again.
+    fn commit(&self, batch: Batch) -> Result<Revision, CommitError>;
+
+    /// Why writes are refused, when they are.
+    fn read_only(&self) -> Option<String>;
+}
+
+/// The first key after every key that begins with `prefix`; `None` when there is no such key.
+pub(crate) fn end_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_next_key_that_does_not_begin_with_it() {
+        assert_eq!(end_of_prefix(b"ab"), Some(b"ac".to_vec()));
+        assert_eq!(end_of_prefix(&[1, 255, 255]), Some(vec![2]));
+        assert_eq!(end_of_prefix(&[255]), None);
+        assert_eq!(end_of_prefix(b""), None);
+    }
+
+    #[test]
+    fn an_expectation_holds_for_exactly_what_it_says() {
+        let cases = [
+            (Expected::Absent, None, true),
+            (Expected::Absent, Some(1), false),
+            (Expected::Present, None, false),
+            (Expected::Present, Some(1), true),
+            (Expected::Revision(1), Some(1), true),
+            (Expected::Revision(1), Some(2), false),
+            (Expected::Revision(1), None, false),
+        ];
+        for (expected, revision, holds) in cases {
+            assert_eq!(expected.holds(revision), holds, "{expected:?} {revision:?}");
+        }
+    }
+}
