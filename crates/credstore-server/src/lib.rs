@@ -1,1 +1,27 @@
-//! placeholder
+//! What listens: the embedded vault over HTTP.
+//!
+//! One listener speaks four surfaces, told apart by host name: the Key Vault data plane, the directory, ARM and
+//! Graph. [`App`] is all of it without a socket; [`listener`] puts TCP and TLS around it. What a request may do
+//! is decided in `credstore-vault`; here are bytes, limits, routes and the tables from errors to the wire.
+//! Start at [`app`], then [`routes`].
+
+pub mod app;
+mod arm;
+mod body;
+mod data_plane;
+mod directory;
+mod graph;
+mod json;
+pub mod limits;
+pub mod listener;
+mod names;
+mod outcome;
+pub mod routes;
+pub mod site;
+mod tokens;
+mod uri;
+
+pub use app::{App, InProcess};
+pub use limits::Limits;
+pub use listener::{ServeError, ServeOptions, Tls, serve};
+pub use site::Site;

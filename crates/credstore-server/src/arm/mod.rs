@@ -1,0 +1,237 @@
+//! Azure Resource Manager: one subscription, any resource group, vaults.
+//!
+//! Only the operator may do anything here. The subscription has the tenant's id. Resource groups are names that
+//! vaults carry, not objects: every well-formed name is a group, so `PUT` of a group stores nothing.
+//! Source: contract sections 14 and 15.
+
+mod problem;
+mod vaults;
+
+use credstore_vault::Caller;
+use http::header::WWW_AUTHENTICATE;
+use http::request::Parts;
+use http::{Response, StatusCode};
+use hyper::body::{Body, Bytes};
+use serde_json::{Value, json};
+
+use crate::app::{App, Incoming};
+use crate::body::Content;
+use crate::names::{Audience, LOCATION, Names};
+use crate::outcome::{Outcome, json_answer};
+use crate::routes::{Access, Captures, Endpoint, Found, ManagementEndpoint, Surface, find};
+use crate::tokens::Unauthenticated;
+use crate::uri::{Parameters, segments};
+
+use problem::Problem;
+use vaults::VaultCall;
+
+/// Longest name of a resource group. Source: ARM naming rules.
+const GROUP_NAME_MAX: usize = 90;
+/// Longest body and deepest JSON are those of every other surface; an `api-version` has this many characters at least.
+const API_VERSION_DATE: usize = "2026-02-01".len();
+
+type Answer = Result<Response<Content>, Problem>;
+
+/// Answers a request to `management.…`.
+pub(crate) async fn answer<B>(app: &App, parts: &Parts, body: Incoming<B>) -> Outcome
+where
+    B: Body<Data = Bytes>,
+{
+    let segments = segments(parts.uri.path()).unwrap_or_default();
+    let found = find(Surface::Management, parts.method.as_str(), &segments);
+    if let Found::Route(route, _) = &found
+        && route.access == Access::Anyone
+    {
+        return Outcome::new(json_answer(StatusCode::OK, &cloud_metadata(app.names())), route.path, false);
+    }
+    let caller = match app.caller(Audience::Management, &parts.headers) {
+        Ok(caller) => caller,
+        Err(why) => return Outcome::new(unauthenticated(app.names(), &why), "unauthenticated", false),
+    };
+    let (route, captures) = match found {
+        Found::Route(route, captures) => (route, captures),
+        Found::OtherMethods(methods) => {
+            return Outcome::new(Problem::OtherMethod(methods).into_answer(), "none", true);
+        }
+        Found::Nothing => return Outcome::new(Problem::NoRoute.into_answer(), "none", true),
+    };
+    let Endpoint::Management(endpoint) = route.endpoint else {
+        return Outcome::new(Problem::NoRoute.into_answer(), "none", true);
+    };
+    let call = Call { app, parts, path: &captures, caller };
+    let result = call.perform(endpoint, route.access, body).await;
+    Outcome::new(result.unwrap_or_else(Problem::into_answer), route.path, true)
+}
+
+fn unauthenticated(names: &Names, why: &Unauthenticated) -> Response<Content> {
+    let mut response = match why {
+        Unauthenticated::Missing => {
+            Problem::Unauthenticated("Authentication failed. The 'Authorization' header is missing.")
+        }
+        Unauthenticated::Rejected(_) => Problem::Unauthenticated("Authentication failed. The access token is invalid."),
+    }
+    .into_answer();
+    response.headers_mut().insert(WWW_AUTHENTICATE, names.plain_challenge.clone());
+    response
+}
+
+/// Contract section 14: what `az cloud register` asks for, without a token.
+fn cloud_metadata(names: &Names) -> Value {
+    let host = |url: &str| url.trim_start_matches("https://").to_owned();
+    json!({
+        "name": "credstore",
+        "portal": format!("{}/", names.management),
+        "authentication": {
+            "loginEndpoint": names.authority,
+            "audiences": [format!("{}/", names.management), names.management],
+            "tenant": "common",
+            "identityProvider": "AAD",
+        },
+        "resourceManager": names.management,
+        "graphAudience": format!("{}/", names.graph),
+        "microsoftGraphResourceId": format!("{}/", names.graph),
+        "gallery": format!("{}/", names.management),
+        "suffixes": {
+            "keyVaultDns": host(&names.vault),
+            "storage": format!("storage.{}", host(&names.vault)),
+            "sqlServerHostname": format!("database.{}", host(&names.vault)),
+            "acrLoginServer": format!("registry.{}", host(&names.vault)),
+        },
+    })
+}
+
+/// A request with a token for ARM.
+struct Call<'a> {
+    app: &'a App,
+    parts: &'a Parts,
+    path: &'a Captures<'a>,
+    caller: Caller,
+}
+
+impl Call<'_> {
+    async fn perform<B>(&self, endpoint: ManagementEndpoint, access: Access, body: Incoming<B>) -> Answer
+    where
+        B: Body<Data = Bytes>,
+    {
+        let operator = self.caller.object_id == self.app.installation().operator().object_id;
+        if access != Access::AnyToken && !operator {
+            return Err(Problem::not_authorized(&self.caller, self.parts.uri.path()));
+        }
+        let query = Parameters::parse(self.parts.uri.query().unwrap_or_default()).map_err(|_| Problem::BadQuery)?;
+        let api_version = api_version(&query)?;
+        let subscription = self.app.names().tenant.as_str();
+        if let Some(asked) = self.path.get("s").filter(|asked| !asked.eq_ignore_ascii_case(subscription)) {
+            return Err(Problem::SubscriptionNotFound(asked.to_owned()));
+        }
+        if let Some(group) = self.path.get("g") {
+            check_group(group)?;
+        }
+        let vaults = VaultCall::new(self.app, self.caller.clone(), self.path, self.parts);
+        match endpoint {
+            ManagementEndpoint::CloudMetadata => Ok(json_answer(StatusCode::OK, &cloud_metadata(self.app.names()))),
+            ManagementEndpoint::ListSubscriptions => Ok(self.subscriptions(operator)),
+            ManagementEndpoint::GetSubscription => Ok(json_answer(StatusCode::OK, &self.subscription())),
+            ManagementEndpoint::PutGroup => Ok(self.group(StatusCode::CREATED)),
+            ManagementEndpoint::GetGroup => Ok(self.group(StatusCode::OK)),
+            ManagementEndpoint::ListManagedHsms => Ok(json_answer(StatusCode::OK, &json!({"value": []}))),
+            ManagementEndpoint::ListResources => vaults.resources(query.given("$filter")),
+            ManagementEndpoint::ListVaults | ManagementEndpoint::ListGroupVaults => vaults.list(),
+            ManagementEndpoint::GetVault => vaults.get(),
+            ManagementEndpoint::PutVault => vaults.put(body, api_version).await,
+            ManagementEndpoint::PatchVault => vaults.patch(body).await,
+            ManagementEndpoint::DeleteVault => vaults.delete().await,
+            ManagementEndpoint::ChangePolicies => vaults.change_policies(body).await,
+            ManagementEndpoint::CheckName => vaults.check_name(body).await,
+            ManagementEndpoint::ListDeletedVaults => vaults.list_deleted(),
+            ManagementEndpoint::GetDeletedVault => vaults.get_deleted(),
+            ManagementEndpoint::PurgeVault => vaults.purge().await,
+        }
+    }
+
+    fn subscription(&self) -> Value {
+        let id = self.app.names().tenant.as_str();
+        json!({
+            "id": format!("/subscriptions/{id}"),
+            "subscriptionId": id,
+            "tenantId": id,
+            "displayName": "credstore",
+            "state": "Enabled",
+            "authorizationSource": "RoleBased",
+            "subscriptionPolicies": {
+                "locationPlacementId": "Public_2014-09-01",
+                "quotaId": "PayAsYouGo_2014-09-01",
+                "spendingLimit": "Off",
+            },
+        })
+    }
+
+    /// As in Azure, who has no role in a subscription does not see it: `az login` of an application then needs
+    /// `--allow-no-subscriptions`.
+    fn subscriptions(&self, operator: bool) -> Response<Content> {
+        let value = if operator { vec![self.subscription()] } else { Vec::new() };
+        json_answer(StatusCode::OK, &json!({"value": value, "count": {"type": "Total", "value": value.len()}}))
+    }
+
+    fn group(&self, status: StatusCode) -> Response<Content> {
+        let (subscription, name) = (self.app.names().tenant.as_str(), self.path.text("g"));
+        let body = json!({
+            "id": format!("/subscriptions/{subscription}/resourceGroups/{name}"),
+            "name": name,
+            "type": "Microsoft.Resources/resourceGroups",
+            "location": LOCATION,
+            "properties": {"provisioningState": "Succeeded"},
+        });
+        json_answer(status, &body)
+    }
+}
+
+/// ARM versions are dates; any from 2014 on is spoken, with `-preview` too. They compare as text.
+fn api_version(query: &Parameters) -> Result<&str, Problem> {
+    let text = query.given("api-version").ok_or(Problem::MissingApiVersion)?;
+    let date = text.strip_suffix("-preview").unwrap_or(text);
+    let well_formed = date.len() == API_VERSION_DATE
+        && date
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
+    if well_formed && date >= "2014-01-01" { Ok(text) } else { Err(Problem::InvalidApiVersion(text.to_owned())) }
+}
+
+/// Source: ARM naming rules for resource groups.
+fn check_group(name: &str) -> Result<(), Problem> {
+    let allowed = |c: char| c.is_alphanumeric() || "-_.()".contains(c);
+    let fits =
+        (1..=GROUP_NAME_MAX).contains(&name.chars().count()) && name.chars().all(allowed) && !name.ends_with('.');
+    if fits { Ok(()) } else { Err(Problem::GroupNameInvalid) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_version_is_a_date() {
+        for (version, fits) in [
+            ("2026-02-01", true),
+            ("2015-11-01", true),
+            ("2021-06-01-preview", true),
+            ("2013-12-31", false),
+            ("7.4", false),
+            ("2026-2-1", false),
+            ("2026-02-01x", false),
+            ("", false),
+        ] {
+            let query = Parameters::parse(&format!("api-version={version}")).ok().unwrap();
+            assert_eq!(api_version(&query).is_ok(), fits, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_group_name_has_at_most_90_characters() {
+        assert!(check_group(&"g".repeat(GROUP_NAME_MAX)).is_ok());
+        assert!(check_group(&"g".repeat(GROUP_NAME_MAX + 1)).is_err());
+        for bad in ["a/b", "a.", "", "a b", "<script>"] {
+            assert!(check_group(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Errors of ARM: one table, no wildcard. Codes and texts are Azure's, contract section 15.
+
+use credstore_vault::{Caller, VaultError};
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use crate::body::Content;
+use crate::outcome::{allow, json_answer};
+
+/// Longest client-written text that an error repeats.
+const ECHO_MAX: usize = 128;
+
+/// Why ARM does not do what it was asked.
+#[derive(Debug)]
+pub(super) enum Problem {
+    Unauthenticated(&'static str),
+    NotAuthorized { object: String, scope: String },
+    NoRoute,
+    OtherMethod(Vec<&'static str>),
+    BadQuery,
+    MissingApiVersion,
+    InvalidApiVersion(String),
+    SubscriptionNotFound(String),
+    GroupNameInvalid,
+    VaultNameInvalid(String),
+    VaultNotFound { name: String, group: String },
+    DeletedVaultNotFound(String),
+    VaultExists(String),
+    BadRequest(String),
+    Body(StatusCode),
+    Internal,
+    Vault(VaultError),
+}
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(error)
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(ECHO_MAX).collect()
+}
+
+impl Problem {
+    pub(super) fn not_authorized(caller: &Caller, scope: &str) -> Self {
+        Self::NotAuthorized { object: caller.object_id.to_string(), scope: shown(scope) }
+    }
+
+    fn row(&self) -> (StatusCode, &'static str, String) {
+        let bad = StatusCode::BAD_REQUEST;
+        match self {
+            Self::Unauthenticated(text) => (StatusCode::UNAUTHORIZED, "AuthenticationFailed", (*text).to_owned()),
+            Self::NotAuthorized { object, scope } => (
+                StatusCode::FORBIDDEN,
+                "AuthorizationFailed",
+                format!(
+                    "The client '{object}' with object id '{object}' does not have authorization to perform action \
+                     over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh \
+                     your credentials."
+                ),
+            ),
+            Self::NoRoute => (
+                StatusCode::NOT_FOUND,
+                "InvalidResourceType",
+                "The request URI names no resource type that this installation has.".to_owned(),
+            ),
+            Self::OtherMethod(_) => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowed",
+                "The method is not allowed for the request URI.".to_owned(),
+            ),
+            Self::BadQuery => (bad, "InvalidRequestUri", "The query of the request URI is not valid.".to_owned()),
+            Self::MissingApiVersion => (
+                bad,
+                "MissingApiVersionParameter",
+                "The api-version query parameter (?api-version=) is required for all requests.".to_owned(),
+            ),
+            Self::InvalidApiVersion(version) => (
+                bad,
+                "InvalidApiVersionParameter",
+                format!(
+                    "The api-version '{}' is invalid. The supported versions are '2026-02-01' and earlier.",
+                    shown(version)
+                ),
+            ),
+            Self::SubscriptionNotFound(id) => (
+                StatusCode::NOT_FOUND,
+                "SubscriptionNotFound",
+                format!("The subscription '{}' could not be found.", shown(id)),
+            ),
+            Self::GroupNameInvalid => (
+                bad,
+                "InvalidResourceGroup",
+                "The resource group name has 1 to 90 letters, digits, '-', '_', '.', '(' and ')', and does not end \
+                 with '.'."
+                    .to_owned(),
+            ),
+            Self::VaultNameInvalid(name) => (
+                bad,
+                "VaultNameNotValid",
+                format!(
+                    "The vault name '{}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The \
+                     name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens.",
+                    shown(name)
+                ),
+            ),
+            Self::VaultNotFound { name, group } => (
+                StatusCode::NOT_FOUND,
+                "ResourceNotFound",
+                format!(
+                    "The Resource 'Microsoft.KeyVault/vaults/{}' under resource group '{}' was not found. For more \
+                     details please go to https://aka.ms/ARMResourceNotFoundFix",
+                    shown(name),
+                    shown(group)
+                ),
+            ),
+            Self::DeletedVaultNotFound(name) => (
+                StatusCode::NOT_FOUND,
+                "DeletedVaultNotFound",
+                format!("The specified deleted vault '{}' does not exist.", shown(name)),
+            ),
+            Self::VaultExists(name) => (
+                StatusCode::CONFLICT,
+                "VaultAlreadyExists",
+                format!(
+                    "The vault name '{}' is already in use. Vault names are globaly unique so it is possible that the \
+                     name is already taken.",
+                    shown(name)
+                ),
+            ),
+            Self::BadRequest(text) => (bad, "BadRequest", text.clone()),
+            Self::Body(status) => (*status, "InvalidRequestContent", "The request body could not be read.".to_owned()),
+            Self::Internal => internal(),
+            Self::Vault(error) => vault_row(error),
+        }
+    }
+
+    pub(super) fn into_answer(self) -> Response<Content> {
+        let (status, code, message) = self.row();
+        let mut response = json_answer(status, &json!({"error": {"code": code, "message": message}}));
+        if let Self::OtherMethod(methods) = self {
+            response.headers_mut().extend([allow(&methods)]);
+        }
+        response
+    }
+}
+
+fn internal() -> (StatusCode, &'static str, String) {
+    let text = "The request could not be processed.".to_owned();
+    (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", text)
+}
+
+fn unavailable() -> (StatusCode, &'static str, String) {
+    let text = "No writes are taken at the moment.".to_owned();
+    (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", text)
+}
+
+fn vault_row(error: &VaultError) -> (StatusCode, &'static str, String) {
+    match error {
+        VaultError::VaultNotFound(name) => (
+            StatusCode::NOT_FOUND,
+            "ResourceNotFound",
+            format!("The Resource 'Microsoft.KeyVault/vaults/{name}' was not found."),
+        ),
+        VaultError::VaultDeleted(_) => (
+            StatusCode::CONFLICT,
+            "ConflictError",
+            "A vault with the same name already exists in deleted state. You need to either recover or purge existing \
+             key vault. Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft \
+             delete."
+                .to_owned(),
+        ),
+        VaultError::DeletedVaultNotFound(name) => (
+            StatusCode::NOT_FOUND,
+            "SoftDeletedVaultDoesNotExist",
+            format!("A soft deleted vault with the name '{name}' does not exist."),
+        ),
+        VaultError::NotOperator | VaultError::Denied { .. } => (
+            StatusCode::FORBIDDEN,
+            "AuthorizationFailed",
+            "The client does not have authorization to perform this action.".to_owned(),
+        ),
+        VaultError::PurgeProtected => (
+            StatusCode::FORBIDDEN,
+            "MethodNotAllowed",
+            "Operation 'DeletedVaultPurge' is not allowed, because purge protection is enabled for this vault."
+                .to_owned(),
+        ),
+        VaultError::BadParameter { message } => (StatusCode::BAD_REQUEST, "BadRequest", message.clone()),
+        VaultError::Busy => (
+            StatusCode::CONFLICT,
+            "Conflict",
+            "Another operation on this resource is going on. Try again later.".to_owned(),
+        ),
+        VaultError::ReadOnly(reason) => {
+            tracing::error!(%reason, "the store is read-only");
+            unavailable()
+        }
+        VaultError::Storage(error) => {
+            tracing::error!(%error, "the store refused");
+            unavailable()
+        }
+        VaultError::KeyUsedUp => {
+            tracing::error!("the data key is used up");
+            unavailable()
+        }
+        VaultError::Damaged { what } => {
+            tracing::error!(%what, "damaged record");
+            internal()
+        }
+        // Operations on secrets do not pass here: if one does, that is a mistake of ours.
+        VaultError::SecretNotFound { .. }
+        | VaultError::DeletedSecretNotFound(_)
+        | VaultError::SecretDisabled(_)
+        | VaultError::DeletedButRecoverable(_)
+        | VaultError::RestoreConflict { .. }
+        | VaultError::MalformedBackup => internal(),
+    }
+}

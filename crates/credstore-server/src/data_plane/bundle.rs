@@ -1,0 +1,103 @@
+//! Records of the vault as messages of the data plane. Identifiers are URLs of the vault the client asked.
+
+use credstore_protocol::VaultName;
+use credstore_protocol::key_vault::{DeletedSecret, SecretAttributes, SecretBundle, SecretItem};
+use credstore_vault::{DeletedRecord, SecretRecord};
+
+use crate::site::Site;
+
+/// Makes identifiers of one vault.
+pub(super) struct Ids {
+    /// `https://{vault}.vault.…`, with the port unless it is 443.
+    base: String,
+    name_length: usize,
+    vault: VaultName,
+}
+
+impl Ids {
+    pub(super) fn new(site: &Site, vault: &VaultName) -> Self {
+        let host = site.vault_host(vault);
+        let name_length = host.rfind(':').unwrap_or(host.len());
+        Self { base: format!("https://{host}"), name_length, vault: vault.clone() }
+    }
+
+    /// The host without a port.
+    pub(super) fn host_name(&self) -> &str {
+        let host = &self.base["https://".len()..];
+        &host[..self.name_length]
+    }
+
+    pub(super) fn vault(&self) -> &VaultName {
+        &self.vault
+    }
+
+    /// `https://…/secrets/{path}`
+    pub(super) fn secret(&self, path: &str) -> String {
+        format!("{}/secrets/{path}", self.base)
+    }
+
+    fn version(&self, record: &SecretRecord) -> String {
+        format!("{}/secrets/{}/{}", self.base, record.name, record.version)
+    }
+
+    /// With the value, when the record has one.
+    pub(super) fn bundle(&self, record: SecretRecord) -> SecretBundle {
+        SecretBundle {
+            id: self.version(&record),
+            attributes: attributes(&record),
+            value: record.value,
+            content_type: record.content_type,
+            tags: record.tags,
+            kid: None,
+            managed: None,
+        }
+    }
+
+    pub(super) fn bundle_without_value(&self, record: SecretRecord) -> SecretBundle {
+        SecretBundle { value: None, ..self.bundle(record) }
+    }
+
+    /// An item of a list of secrets: no version in the identifier.
+    pub(super) fn item(&self, record: SecretRecord) -> SecretItem {
+        SecretItem { id: self.secret(record.name.as_str()), ..self.version_item(record) }
+    }
+
+    /// An item of a list of versions.
+    pub(super) fn version_item(&self, record: SecretRecord) -> SecretItem {
+        SecretItem {
+            id: self.version(&record),
+            attributes: attributes(&record),
+            content_type: record.content_type,
+            tags: record.tags,
+            managed: None,
+        }
+    }
+
+    pub(super) fn deleted(&self, record: DeletedRecord) -> DeletedSecret {
+        DeletedSecret {
+            recovery_id: format!("{}/deletedsecrets/{}", self.base, record.secret.name),
+            deleted_date: record.deleted,
+            scheduled_purge_date: record.scheduled_purge,
+            secret: self.version_item(record.secret),
+        }
+    }
+
+    pub(super) fn deleted_item(&self, record: DeletedRecord) -> DeletedSecret {
+        let id = self.secret(record.secret.name.as_str());
+        let mut deleted = self.deleted(record);
+        deleted.secret.id = id;
+        deleted
+    }
+}
+
+fn attributes(record: &SecretRecord) -> SecretAttributes {
+    SecretAttributes {
+        enabled: Some(record.enabled),
+        nbf: record.nbf,
+        exp: record.exp,
+        created: Some(record.created),
+        updated: Some(record.updated),
+        recovery_level: Some(record.retention.level.to_owned()),
+        recoverable_days: Some(record.retention.days),
+    }
+}

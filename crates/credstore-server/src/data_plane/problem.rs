@@ -1,0 +1,251 @@
+//! What the data plane answers when it does not do what it was asked: one table, no wildcard.
+//!
+//! Status, code, inner code and text are Azure's, contract section 5; tools decide by them. Reasons that only the
+//! operator of the machine can act on are logged and not sent.
+
+use std::borrow::Cow;
+
+use credstore_protocol::SecretName;
+use credstore_protocol::key_vault::{ErrorBody, ErrorDetail, InnerError};
+use credstore_vault::access::{Operation, PermissionModel};
+use credstore_vault::{Caller, TokenRejected, VaultError};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use super::bundle::Ids;
+use crate::body::Content;
+use crate::names::{LOCATION, Names};
+use crate::outcome::{allow, json_answer};
+use crate::tokens::Unauthenticated;
+
+/// An error answer.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    inner: Option<&'static str>,
+    message: Cow<'static, str>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// Longest part of a path that an error text repeats.
+const ECHO_MAX: usize = 160;
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, inner: None, message: message.into(), header: None }
+    }
+
+    fn forbidden(inner: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { inner: Some(inner), ..Self::new(StatusCode::FORBIDDEN, "Forbidden", message) }
+    }
+
+    fn conflict(inner: Option<&'static str>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { inner, ..Self::new(StatusCode::CONFLICT, "Conflict", message) }
+    }
+
+    pub(super) fn bad_parameter(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BadParameter", message)
+    }
+
+    pub(super) fn invalid_name(name: &str) -> Self {
+        let shown: String = name.chars().take(ECHO_MAX).collect();
+        Self::bad_parameter(format!("The request URI contains an invalid name: {shown}"))
+    }
+
+    pub(super) fn no_such_version(name: &SecretName, version: &str) -> Self {
+        let shown: String = version.chars().take(ECHO_MAX).collect();
+        Self::secret_not_found(&format!("{name}/{shown}"))
+    }
+
+    fn secret_not_found(id: &str) -> Self {
+        let message = format!(
+            "A secret with (name/id) {id} was not found in this key vault. If you recently deleted this secret you \
+             may be able to recover it using the correct recovery command. For help resolving this issue, please \
+             see https://go.microsoft.com/fwlink/?linkid=2125182"
+        );
+        Self::new(StatusCode::NOT_FOUND, "SecretNotFound", message)
+    }
+
+    /// A path that no operation has. What the vault does not do at all says so, lest "not found" be taken for "absent".
+    pub(super) fn no_route(first: &str) -> Self {
+        let absent = ["keys", "deletedkeys", "certificates", "deletedcertificates", "storage", "deletedstorage", "rng"];
+        if absent.iter().any(|collection| collection.eq_ignore_ascii_case(first)) {
+            return Self::bad_parameter("This vault holds secrets; it has no keys, certificates or storage accounts.");
+        }
+        Self::new(StatusCode::NOT_FOUND, "NotFound", "The request URI names no operation of this vault.")
+    }
+
+    pub(super) fn other_method(methods: Vec<&'static str>) -> Self {
+        let message = "The method is not allowed for the request URI.";
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
+        Self { header: Some(allow(&methods)), ..problem }
+    }
+
+    /// A body that could not be read.
+    pub(super) fn body(status: StatusCode) -> Self {
+        let (code, message) = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => ("RequestEntityTooLarge", "The request body is too large."),
+            StatusCode::REQUEST_TIMEOUT => ("RequestTimeout", "The request body did not arrive in time."),
+            _ => ("BadParameter", "The request body is not complete."),
+        };
+        Self::new(status, code, message)
+    }
+
+    pub(super) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "The request could not be processed.")
+    }
+
+    fn unavailable() -> Self {
+        let message = "The vault takes no writes at the moment.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+    }
+
+    /// The table.
+    pub(super) fn of(error: VaultError, names: &Names, ids: &Ids) -> Self {
+        match error {
+            VaultError::VaultNotFound(name)
+            | VaultError::VaultDeleted(name)
+            | VaultError::DeletedVaultNotFound(name) => {
+                Self::new(StatusCode::NOT_FOUND, "VaultNotFound", format!("The vault {name} was not found."))
+            }
+            VaultError::SecretNotFound { name, version: None } => Self::secret_not_found(name.as_str()),
+            VaultError::SecretNotFound { name, version: Some(version) } => {
+                Self::secret_not_found(&format!("{name}/{version}"))
+            }
+            VaultError::DeletedSecretNotFound(name) => {
+                Self::new(StatusCode::NOT_FOUND, "SecretNotFound", format!("Deleted Secret not found: {name}"))
+            }
+            VaultError::SecretDisabled(_) => {
+                Self::forbidden("SecretDisabled", "Operation get is not allowed on a disabled secret.")
+            }
+            VaultError::Denied { caller, operation, model, .. } => denied(&caller, operation, model, names, ids),
+            VaultError::NotOperator => {
+                Self::forbidden("ForbiddenByPolicy", "Only the operator of this installation may do this.")
+            }
+            VaultError::DeletedButRecoverable(name) => Self::conflict(
+                Some("ObjectIsDeletedButRecoverable"),
+                format!(
+                    "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; \
+                     in this state, the secret can only be recovered or purged."
+                ),
+            ),
+            VaultError::RestoreConflict { name, version } => Self::conflict(
+                None,
+                format!(
+                    "There was a conflict restoring the secret '{}'. This can happen if either: a second secret with \
+                     the same name was created after the first secret was deleted; thus trying to restore a secret \
+                     whose name is already in use.",
+                    ids.secret(&format!("{name}/{version}"))
+                ),
+            ),
+            VaultError::PurgeProtected => Self::new(
+                StatusCode::FORBIDDEN,
+                "Forbidden",
+                "Operation \"purge\" is not allowed because purge protection is enabled for this vault. Key Vault \
+                 service will automatically purge it after the retention period has passed.",
+            ),
+            VaultError::BadParameter { message } => Self::bad_parameter(message),
+            VaultError::MalformedBackup => Self::new(
+                StatusCode::BAD_REQUEST,
+                "Malformed backup blob",
+                "Backup blob contains invalid or corrupt version.",
+            ),
+            VaultError::Busy => {
+                let message = "Request was not processed because too many requests were received. Reason: \
+                               VaultRequestTypeLimitReached";
+                let header = Some((RETRY_AFTER, HeaderValue::from_static("1")));
+                Self { header, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "Throttled", message) }
+            }
+            VaultError::ReadOnly(reason) => {
+                tracing::error!(%reason, "the store is read-only");
+                Self::unavailable()
+            }
+            VaultError::Storage(error) => {
+                tracing::error!(%error, "the store refused");
+                Self::unavailable()
+            }
+            VaultError::Damaged { what } => {
+                tracing::error!(%what, "damaged record");
+                Self::internal()
+            }
+            VaultError::KeyUsedUp => {
+                tracing::error!("the data key is used up");
+                Self::unavailable()
+            }
+        }
+    }
+
+    pub(super) fn into_answer(self) -> Response<Content> {
+        let innererror = self.inner.map(|code| InnerError { code: code.to_owned() });
+        let error = ErrorDetail { code: self.code.to_owned(), message: self.message.into_owned(), innererror };
+        let mut response = json_answer(self.status, &ErrorBody { error });
+        response.headers_mut().extend(self.header);
+        response
+    }
+}
+
+/// `Microsoft.KeyVault/vaults/…` data actions. Source: Azure built-in role "Key Vault Secrets Officer".
+fn data_action(operation: Operation) -> &'static str {
+    match operation {
+        Operation::SetSecret => "secrets/setSecret/action",
+        Operation::GetSecret => "secrets/getSecret/action",
+        Operation::UpdateSecret => "secrets/update/action",
+        Operation::DeleteSecret => "secrets/delete",
+        Operation::ListSecrets | Operation::ListSecretVersions => "secrets/readMetadata/action",
+        Operation::BackupSecret => "secrets/backup/action",
+        Operation::RestoreSecret => "secrets/restore/action",
+        Operation::ListDeletedSecrets | Operation::GetDeletedSecret => "secrets/readMetadata/action",
+        Operation::RecoverSecret => "secrets/recover/action",
+        Operation::PurgeSecret => "secrets/purge/action",
+    }
+}
+
+fn denied(caller: &Caller, operation: Operation, model: PermissionModel, names: &Names, ids: &Ids) -> Problem {
+    let (app, object, issuer, vault) = (&caller.app_id, &caller.object_id, &names.issuer, ids.vault());
+    match model {
+        PermissionModel::AccessPolicies => Problem::forbidden(
+            "ForbiddenByPolicy",
+            format!(
+                "The user, group or application 'appid={app};oid={object};numgroups=0;iss={issuer}' does not have \
+                 {} permission on key vault '{vault};location={LOCATION}'. For help resolving this issue, please \
+                 see https://go.microsoft.com/fwlink/?linkid=2125287",
+                operation.permission()
+            ),
+        ),
+        PermissionModel::Roles => Problem::forbidden(
+            "ForbiddenByRbac",
+            format!(
+                "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or \
+                 role definitions were changed recently, please observe propagation time.\r\nCaller: \
+                 appid={app};oid={object};iss={issuer}\r\nAction: 'Microsoft.KeyVault/vaults/{}'\r\nResource: \
+                 '{vault}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null\r\nVault: \
+                 {vault};location={LOCATION}\r\n",
+                data_action(operation)
+            ),
+        ),
+    }
+}
+
+/// 401 with the challenge that leads clients to the directory. The texts with a number are Azure's; where Azure's
+/// is not known the code in brackets is ours.
+pub(super) fn challenge(names: &Names, why: &Unauthenticated) -> Response<Content> {
+    let message: Cow<'static, str> = match why {
+        Unauthenticated::Missing => "AKV10000: Request is missing a Bearer or PoP token.".into(),
+        Unauthenticated::Rejected(rejected) => match rejected {
+            TokenRejected::Audience { found } => {
+                format!("AKV10022: Invalid audience. Expected {}, found: {found}.", names.vault).into()
+            }
+            TokenRejected::Issuer => format!("AKV10032: Invalid issuer. Expected one of {}.", names.issuer).into(),
+            TokenRejected::Malformed(_) => "[BearerReadAccessTokenFailed] Error validating token.".into(),
+            TokenRejected::UnknownKey => "AKV10046: Unable to resolve the key used for signature validation.".into(),
+            TokenRejected::Signature => "[TokenInvalid] Error validating token.".into(),
+            TokenRejected::Expired => "[TokenExpired] Error validating token.".into(),
+            TokenRejected::NotYetValid => "[TokenNotYetValid] Error validating token.".into(),
+            TokenRejected::PrincipalGone => "[TokenRevoked] Error validating token.".into(),
+        },
+    };
+    let mut response = Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized", message).into_answer();
+    response.headers_mut().insert(WWW_AUTHENTICATE, names.challenge.clone());
+    response
+}

@@ -1,0 +1,220 @@
+//! The listener: accept, TLS, HTTP/1.1 and HTTP/2, deadlines, places, and the work that goes on by itself.
+//!
+//! An accept loop of our own, because axum's has no deadlines (reliability goal A5, measured): each connection has
+//! a time for its handshake, its first head, each body, each pause and each unread answer. Places are given before
+//! authentication; see [`places`](self) for whom a full house turns out.
+
+mod paced;
+mod places;
+mod tls;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::app::{App, sendable};
+use crate::limits::{HEAD_BUFFER, HEADER_BYTES_MAX, HEADERS_MAX, Limits};
+
+use paced::{Pace, Paced};
+use places::{Place, Places};
+use tls::Certificate;
+
+pub use tls::Tls;
+
+/// How a listener is set up.
+#[derive(Debug)]
+pub struct ServeOptions {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What each connection may take.
+    pub limits: Limits,
+    /// Where its certificate comes from.
+    pub tls: Tls,
+}
+
+/// Why the listener does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The given certificate and key cannot be used.
+    #[error("the TLS certificate and key cannot be used: {reason}")]
+    Certificate {
+        /// Why; it holds no key.
+        reason: String,
+    },
+    /// The local CA did not issue a certificate.
+    #[error("the local CA did not issue a certificate")]
+    Authority(#[source] credstore_vault::AuthorityError),
+}
+
+/// A pause after an accept that failed for want of file descriptors or memory. Source: hyper-util's examples use a
+/// second; a tenth lets an honest client in sooner.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `app` until `shutdown` completes. `ready` is told the address once requests are answered.
+///
+/// After `shutdown` no connection is accepted; requests that are under way have `limits.drain` to finish. Every
+/// last-read time that was collected is written before this returns.
+///
+/// # Errors
+/// See [`ServeError`]; all of them before `ready` is called.
+pub async fn serve(
+    app: App,
+    options: ServeOptions,
+    ready: impl FnOnce(SocketAddr),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let certificate = Arc::new(Certificate::new(&app, options.tls)?);
+    let acceptor = TlsAcceptor::from(tls::configuration(Arc::clone(&certificate))?);
+    let bind = |source| ServeError::Bind { address: options.listen, source };
+    let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
+    ready(listener.local_addr().map_err(bind)?);
+    let service = Arc::new(Service { http: builders(&options.limits), app, acceptor, limits: options.limits });
+    let places = Places::new(service.limits.connections);
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = pin!(shutdown);
+    let mut upkeep = tokio::time::interval(service.limits.upkeep);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            _ = upkeep.tick() => keep_up(&service.app, &certificate),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => admit(&service, &places, &graceful, stream),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    places.turn_out_oldest();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(service.limits.drain, graceful.shutdown()).await.is_err() {
+        places.turn_out_all();
+    }
+    let app = service.app.clone();
+    let flushed = service.app.aside(|installation| installation.flush_usage()).await;
+    drop(app);
+    if flushed.is_err() {
+        tracing::error!("the last-read times could not be written");
+    }
+    Ok(())
+}
+
+struct Service {
+    app: App,
+    acceptor: TlsAcceptor,
+    limits: Limits,
+    http: [Builder<TokioExecutor>; 2],
+}
+
+/// HTTP/1.1 and HTTP/2, with their limits. Which one a connection speaks is settled by ALPN.
+fn builders(limits: &Limits) -> [Builder<TokioExecutor>; 2] {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // The precise deadlines are in `paced`; this one is the outer bound should bytes never reach it.
+        .header_read_timeout(limits.idle + limits.head)
+        .max_buf_size(HEAD_BUFFER)
+        .max_headers(HEADERS_MAX)
+        .keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).unwrap_or(u32::MAX))
+        .keep_alive_interval(limits.idle / 2)
+        .keep_alive_timeout(limits.head);
+    [builder.clone().http1_only(), builder.http2_only()]
+}
+
+/// Work that is nobody's request. It holds no connection up: what waits for the disk runs aside.
+fn keep_up(app: &App, certificate: &Arc<Certificate>) {
+    certificate.renew_when_due(app);
+    let app = app.clone();
+    let now = app.now();
+    tokio::spawn(async move {
+        let work = move |installation: &credstore_vault::Installation| {
+            installation.flush_usage();
+            installation.vaults().purge_expired(now)
+        };
+        match app.aside(work).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(purged)) => tracing::info!(purged, "retention has passed"),
+            Ok(Err(error)) => tracing::error!(%error, "what has outlived its retention could not be purged"),
+            Err(_) => tracing::error!("the upkeep ended in a panic"),
+        }
+    });
+}
+
+fn admit(service: &Arc<Service>, places: &Places, graceful: &GracefulShutdown, stream: TcpStream) {
+    let Some(place) = places.take() else {
+        tracing::warn!("every place is held by an authenticated connection; one more is refused");
+        return;
+    };
+    let (service, watcher, seat) = (Arc::clone(service), graceful.watcher(), place.clone());
+    let task = tokio::spawn(async move { connection(service, stream, seat, watcher).await });
+    place.occupy(task.abort_handle());
+}
+
+async fn connection(
+    service: Arc<Service>,
+    stream: TcpStream,
+    place: Place,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    // An answer is one small write: waiting to fill a packet only delays it.
+    let _ = stream.set_nodelay(true);
+    let Ok(Ok(stream)) = tokio::time::timeout(service.limits.tls, service.acceptor.accept(stream)).await else {
+        return;
+    };
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let pace = Arc::new(Pace::new(http2));
+    let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace), &service.limits));
+    let (answering, requests) = (Arc::clone(&service), Arc::clone(&pace));
+    let answer = service_fn(move |request| one(Arc::clone(&answering), Arc::clone(&requests), place.clone(), request));
+    let builder = &service.http[usize::from(http2)];
+    // What ends a connection is the peer's business; the requests have had their log lines.
+    let _ = watcher.watch(builder.serve_connection(io, answer).into_owned()).await;
+}
+
+async fn one(
+    service: Arc<Service>,
+    pace: Arc<Pace>,
+    place: Place,
+    request: http::Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let _busy = pace.begin();
+    let work = service.app.outcome(request, service.limits.body);
+    let Ok(outcome) = tokio::time::timeout(service.limits.request, work).await else {
+        let mut late = Response::new(Full::default());
+        *late.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return Ok(late);
+    };
+    if outcome.proven {
+        place.keep();
+    }
+    Ok(sendable(outcome.response))
+}

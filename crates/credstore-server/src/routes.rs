@@ -1,0 +1,309 @@
+//! Every route of the server, as data.
+//!
+//! The dispatch, the tests that try each route with each kind of token, and later the audit list all read this
+//! table. Patterns match segment by segment, fixed segments in any case (ARM's clients send `resourcegroups` and
+//! `resourceGroups`), and the first match wins, so a fixed segment stands before a parameter.
+//! Source: contract sections 6, 11, 14, 15 and 16.
+
+use std::borrow::Cow;
+
+use credstore_vault::access::{Operation, Permission};
+
+/// Which host name a route belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// `{vault}.vault.…`: the Key Vault data plane.
+    Vault,
+    /// `login.…`: the directory.
+    Login,
+    /// `management.…`: ARM.
+    Management,
+    /// `graph.…`: Graph.
+    Graph,
+}
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody: it tells nothing that is not public, or checks an assertion itself.
+    Anyone,
+    /// Whoever has a token for the surface.
+    AnyToken,
+    /// The operator of the installation, nobody else.
+    Operator,
+    /// Whom the vault's policies grant this.
+    Permission(Permission),
+}
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// An operation on secrets.
+    Secret(Operation),
+    /// A page or the token endpoint of the directory.
+    Login(LoginEndpoint),
+    /// A resource of ARM.
+    Management(ManagementEndpoint),
+    /// An object of Graph.
+    Graph(GraphEndpoint),
+}
+
+/// What the directory answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the table below")]
+pub enum LoginEndpoint {
+    OpenIdConfiguration,
+    InstanceDiscovery,
+    KeySet,
+    TokenV2,
+    TokenV1,
+}
+
+/// What ARM answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the table below")]
+pub enum ManagementEndpoint {
+    CloudMetadata,
+    ListSubscriptions,
+    GetSubscription,
+    PutGroup,
+    GetGroup,
+    ListResources,
+    ListVaults,
+    ListGroupVaults,
+    ListManagedHsms,
+    GetVault,
+    PutVault,
+    PatchVault,
+    DeleteVault,
+    ChangePolicies,
+    CheckName,
+    ListDeletedVaults,
+    GetDeletedVault,
+    PurgeVault,
+}
+
+/// What Graph answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the table below")]
+pub enum GraphEndpoint {
+    Me,
+    ListApplications,
+    CreateApplication,
+    GetApplication,
+    UpdateApplication,
+    DeleteApplication,
+    PasswordOrProof,
+    ListServicePrincipals,
+    CreateServicePrincipal,
+    GetServicePrincipal,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// On which host.
+    pub surface: Surface,
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The pattern; `{…}` is a parameter of one segment.
+    pub path: &'static str,
+    /// What it does.
+    pub endpoint: Endpoint,
+    /// Who may.
+    pub access: Access,
+}
+
+const fn secret(method: &'static str, path: &'static str, operation: Operation) -> Route {
+    let access = Access::Permission(operation.permission());
+    Route { surface: Surface::Vault, method, path, endpoint: Endpoint::Secret(operation), access }
+}
+
+const fn login(method: &'static str, path: &'static str, endpoint: LoginEndpoint) -> Route {
+    let endpoint = Endpoint::Login(endpoint);
+    Route { surface: Surface::Login, method, path, endpoint, access: Access::Anyone }
+}
+
+const fn management(method: &'static str, path: &'static str, endpoint: ManagementEndpoint, access: Access) -> Route {
+    Route { surface: Surface::Management, method, path, endpoint: Endpoint::Management(endpoint), access }
+}
+
+const fn graph(method: &'static str, path: &'static str, endpoint: GraphEndpoint, access: Access) -> Route {
+    Route { surface: Surface::Graph, method, path, endpoint: Endpoint::Graph(endpoint), access }
+}
+
+use Access::{AnyToken, Anyone, Operator};
+use GraphEndpoint as G;
+use LoginEndpoint as L;
+use ManagementEndpoint as M;
+
+/// The table.
+#[rustfmt::skip]
+pub static ROUTES: &[Route] = &[
+    secret("GET",    "/secrets/{name}",                     Operation::GetSecret),
+    secret("GET",    "/secrets/{name}/versions",            Operation::ListSecretVersions),
+    secret("GET",    "/secrets/{name}/{version}",           Operation::GetSecret),
+    secret("GET",    "/secrets",                            Operation::ListSecrets),
+    secret("PUT",    "/secrets/{name}",                     Operation::SetSecret),
+    secret("PATCH",  "/secrets/{name}",                     Operation::UpdateSecret),
+    secret("PATCH",  "/secrets/{name}/{version}",           Operation::UpdateSecret),
+    secret("DELETE", "/secrets/{name}",                     Operation::DeleteSecret),
+    secret("POST",   "/secrets/restore",                    Operation::RestoreSecret),
+    secret("POST",   "/secrets/{name}/backup",              Operation::BackupSecret),
+    secret("GET",    "/deletedsecrets",                     Operation::ListDeletedSecrets),
+    secret("GET",    "/deletedsecrets/{name}",              Operation::GetDeletedSecret),
+    secret("DELETE", "/deletedsecrets/{name}",              Operation::PurgeSecret),
+    secret("POST",   "/deletedsecrets/{name}/recover",      Operation::RecoverSecret),
+
+    login("GET",  "/common/discovery/instance",                         L::InstanceDiscovery),
+    login("GET",  "/{tenant}/v2.0/.well-known/openid-configuration",    L::OpenIdConfiguration),
+    login("GET",  "/{tenant}/.well-known/openid-configuration",         L::OpenIdConfiguration),
+    login("GET",  "/{tenant}/discovery/v2.0/keys",                      L::KeySet),
+    login("GET",  "/{tenant}/discovery/keys",                           L::KeySet),
+    login("POST", "/{tenant}/oauth2/v2.0/token",                        L::TokenV2),
+    login("POST", "/{tenant}/oauth2/token",                             L::TokenV1),
+
+    management("GET",    "/metadata/endpoints",                         M::CloudMetadata,     Anyone),
+    management("GET",    "/subscriptions",                              M::ListSubscriptions, AnyToken),
+    management("GET",    "/subscriptions/{s}",                          M::GetSubscription,   Operator),
+    management("GET",    "/subscriptions/{s}/resources",                M::ListResources,     Operator),
+    management("PUT",    "/subscriptions/{s}/resourceGroups/{g}",       M::PutGroup,          Operator),
+    management("GET",    "/subscriptions/{s}/resourceGroups/{g}",       M::GetGroup,          Operator),
+    management("GET",    "/subscriptions/{s}/providers/Microsoft.KeyVault/vaults",                                M::ListVaults,        Operator),
+    management("GET",    "/subscriptions/{s}/providers/Microsoft.KeyVault/managedHSMs",                           M::ListManagedHsms,   Operator),
+    management("POST",   "/subscriptions/{s}/providers/Microsoft.KeyVault/checkNameAvailability",                 M::CheckName,         Operator),
+    management("GET",    "/subscriptions/{s}/providers/Microsoft.KeyVault/deletedVaults",                         M::ListDeletedVaults, Operator),
+    management("GET",    "/subscriptions/{s}/providers/Microsoft.KeyVault/locations/{l}/deletedVaults/{n}",       M::GetDeletedVault,   Operator),
+    management("POST",   "/subscriptions/{s}/providers/Microsoft.KeyVault/locations/{l}/deletedVaults/{n}/purge", M::PurgeVault,        Operator),
+    management("GET",    "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults",             M::ListGroupVaults,   Operator),
+    management("GET",    "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/managedHSMs",        M::ListManagedHsms,   Operator),
+    management("GET",    "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}",         M::GetVault,          Operator),
+    management("PUT",    "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}",         M::PutVault,          Operator),
+    management("PATCH",  "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}",         M::PatchVault,        Operator),
+    management("DELETE", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}",         M::DeleteVault,       Operator),
+    management("PUT",    "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/accessPolicies/{change}", M::ChangePolicies, Operator),
+
+    graph("GET",    "/v1.0/me",                                         G::Me,                     AnyToken),
+    graph("GET",    "/v1.0/applications",                               G::ListApplications,       Operator),
+    graph("POST",   "/v1.0/applications",                               G::CreateApplication,      Operator),
+    graph("GET",    "/v1.0/applications/{id}",                          G::GetApplication,         Operator),
+    graph("PATCH",  "/v1.0/applications/{id}",                          G::UpdateApplication,      Operator),
+    graph("DELETE", "/v1.0/applications/{id}",                          G::DeleteApplication,      Operator),
+    graph("POST",   "/v1.0/applications/{id}/addPassword",              G::PasswordOrProof,        Operator),
+    graph("POST",   "/v1.0/applications/{id}/removePassword",           G::PasswordOrProof,        Operator),
+    graph("POST",   "/v1.0/applications/{id}/addKey",                   G::PasswordOrProof,        Operator),
+    graph("POST",   "/v1.0/applications/{id}/removeKey",                G::PasswordOrProof,        Operator),
+    graph("GET",    "/v1.0/servicePrincipals",                          G::ListServicePrincipals,  Operator),
+    graph("POST",   "/v1.0/servicePrincipals",                          G::CreateServicePrincipal, Operator),
+    graph("GET",    "/v1.0/servicePrincipals/{id}",                     G::GetServicePrincipal,    Operator),
+];
+
+/// What the table says about a request.
+pub(crate) enum Found<'a> {
+    Route(&'static Route, Captures<'a>),
+    /// The path is known, the method is not; these are.
+    OtherMethods(Vec<&'static str>),
+    Nothing,
+}
+
+/// The parameters of a path.
+pub(crate) struct Captures<'a> {
+    pattern: &'static str,
+    segments: &'a [Cow<'a, str>],
+}
+
+fn pieces(pattern: &'static str) -> impl Iterator<Item = &'static str> {
+    pattern.split('/').skip(1)
+}
+
+fn parameter(piece: &str) -> Option<&str> {
+    piece.strip_prefix('{')?.strip_suffix('}')
+}
+
+fn matches(pattern: &'static str, segments: &[Cow<'_, str>]) -> bool {
+    let mut given = segments.iter();
+    let fits = |piece: &str, segment: &Cow<'_, str>| parameter(piece).is_some() || piece.eq_ignore_ascii_case(segment);
+    pieces(pattern).all(|piece| given.next().is_some_and(|segment| fits(piece, segment))) && given.next().is_none()
+}
+
+impl Captures<'_> {
+    /// The parameter `name`, or nothing when the pattern has none of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let at = pieces(self.pattern).position(|piece| parameter(piece) == Some(name))?;
+        self.segments.get(at).map(|segment| &**segment)
+    }
+
+    /// The parameter `name`; empty, which is no name of anything, when the pattern has none.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+}
+
+/// Looks a request up.
+pub(crate) fn find<'a>(surface: Surface, method: &str, segments: &'a [Cow<'a, str>]) -> Found<'a> {
+    let here = || ROUTES.iter().filter(|route| route.surface == surface);
+    if let Some(route) = here().find(|route| route.method == method && matches(route.path, segments)) {
+        return Found::Route(route, Captures { pattern: route.path, segments });
+    }
+    let mut methods: Vec<_> = here().filter(|route| matches(route.path, segments)).map(|route| route.method).collect();
+    methods.dedup();
+    if methods.is_empty() { Found::Nothing } else { Found::OtherMethods(methods) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uri::segments;
+
+    fn found(surface: Surface, method: &str, path: &str) -> String {
+        match find(surface, method, &segments(path).unwrap()) {
+            Found::Route(route, captures) => {
+                format!("{} {}", route.path, captures.get("name").or(captures.get("n")).unwrap_or("-"))
+            }
+            Found::OtherMethods(methods) => methods.join(","),
+            Found::Nothing => "nothing".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_path_finds_its_route_in_any_case_and_with_empty_segments() {
+        for (surface, method, path, expected) in [
+            (Surface::Vault, "GET", "/secrets/Db/", "/secrets/{name} Db"),
+            (Surface::Vault, "GET", "//SECRETS/db", "/secrets/{name} db"),
+            (Surface::Vault, "GET", "/secrets/db/versions", "/secrets/{name}/versions db"),
+            (Surface::Vault, "POST", "/secrets/restore", "/secrets/restore -"),
+            (Surface::Vault, "POST", "/secrets/db", "GET,PUT,PATCH,DELETE"),
+            (Surface::Vault, "get", "/secrets", "GET"),
+            (Surface::Vault, "GET", "/v1.0/applications", "nothing"),
+            (Surface::Vault, "GET", "/", "nothing"),
+            (
+                Surface::Management,
+                "PUT",
+                "/subscriptions/s/resourcegroups/g",
+                "/subscriptions/{s}/resourceGroups/{g} -",
+            ),
+            (Surface::Graph, "PUT", "/v1.0/me", "GET"),
+        ] {
+            assert_eq!(found(surface, method, path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn every_operation_on_secrets_has_a_route() {
+        for operation in Operation::EVERY {
+            assert!(ROUTES.iter().any(|route| route.endpoint == Endpoint::Secret(operation)), "{operation:?}");
+        }
+    }
+
+    #[test]
+    fn no_route_hides_behind_an_earlier_one() {
+        for (at, route) in ROUTES.iter().enumerate() {
+            let path = route.path.replace(['{', '}'], "");
+            let segments = segments(&path).unwrap();
+            let first = ROUTES.iter().position(|other| {
+                other.surface == route.surface && other.method == route.method && matches(other.path, &segments)
+            });
+            assert_eq!(first, Some(at), "{} {}", route.method, route.path);
+        }
+    }
+}
