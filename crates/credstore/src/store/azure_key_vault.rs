@@ -58,13 +58,11 @@ impl AzureKeyVaultStore {
     ///
     /// # Errors
     /// When an address or `CaFile` is not usable.
-    pub fn connect(settings: &AzureKeyVaultSettings, base: TransportOptions) -> Result<Self, Diagnosis> {
+    pub fn connect(settings: &AzureKeyVaultSettings, base: TransportOptions) -> Result<Self, Box<Diagnosis>> {
         let transport = HttpsTransport::new(transport_options(settings, base)).map_err(|error| {
-            let diagnosis = Diagnosis::from(error);
-            match &settings.places.ca_file {
-                Some(place) => diagnosis.at(place.clone()),
-                None => diagnosis,
-            }
+            let mut diagnosis = Diagnosis::from(error);
+            diagnosis.place = settings.places.ca_file.clone().or(diagnosis.place);
+            Box::new(diagnosis)
         })?;
         Self::new(settings, Arc::new(transport))
     }
@@ -73,8 +71,8 @@ impl AzureKeyVaultStore {
     ///
     /// # Errors
     /// When an address is not usable.
-    pub fn new(settings: &AzureKeyVaultSettings, transport: Arc<dyn Transport>) -> Result<Self, Diagnosis> {
-        let at_cloud = |error: InvalidAddress| Diagnosis::from(error).at(settings.places.cloud.clone());
+    pub fn new(settings: &AzureKeyVaultSettings, transport: Arc<dyn Transport>) -> Result<Self, Box<Diagnosis>> {
+        let at_cloud = |error: InvalidAddress| Box::new(Diagnosis::from(error).at(settings.places.cloud.clone()));
         let authority = Authority::new(settings.cloud.authority_host(), &settings.tenant).map_err(at_cloud)?;
         let address = VaultAddress::new(&settings.vault_name, settings.cloud.vault_dns_suffix()).map_err(at_cloud)?;
         let certificate = CertificateSource::File(CertificateFile::new(&settings.certificate_file, None));

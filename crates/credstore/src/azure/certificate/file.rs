@@ -4,14 +4,19 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use credstore_protocol::Secret;
+use credstore_protocol::{Secret, Timestamp};
 use zeroize::Zeroizing;
 
+use super::super::error::day;
 use super::read::FILE_MAX;
 use super::{CertificateError, SigningCertificate};
 use crate::codes::settings as codes;
 use crate::diagnosis::{Diagnosis, Place};
 use crate::platform::{Fingerprint, others_may_read, private_command};
+
+/// From how many days before its end on a certificate is worth a warning. Source: requirement of the product,
+/// first of 60, 30 and 7 days.
+pub const EXPIRY_WARNED_DAYS: i64 = 60;
 
 /// `CertificateFile` of the settings.
 pub struct CertificateFile {
@@ -54,6 +59,35 @@ impl CertificateFile {
         let certificate = Arc::new(SigningCertificate::load(&bytes, self.password.as_ref())?);
         *self.kept() = Some((fingerprint, certificate.clone()));
         Ok(certificate)
+    }
+
+    /// What is wrong with the content at `now`: it cannot be used, has expired, is not valid yet, or ends soon.
+    /// Whether others can read the file is told by [`Self::exposure`].
+    pub fn findings(&self, now: Timestamp) -> Vec<Diagnosis> {
+        let certificate = match self.reload() {
+            Ok(certificate) => certificate,
+            Err(error) => return vec![error.diagnosis(Some(&self.path), None)],
+        };
+        let public = certificate.public();
+        let name = self.path.display();
+        let found = |diagnosis: Diagnosis, fix: &str| {
+            let place = Place { file: Some(self.path.clone()), ..Place::default() };
+            vec![diagnosis.at(place).fix(fix)]
+        };
+        let days = public.seconds_left(now) / 86_400;
+        if now < public.not_before {
+            let message = format!("{name} is not valid before {}", day(public.not_before));
+            found(Diagnosis::error(&codes::CERTIFICATE_EXPIRY, message), "check the clock of this machine")
+        } else if public.not_after < now {
+            let message = format!("{name} expired on {}", day(public.not_after));
+            found(Diagnosis::error(&codes::CERTIFICATE_EXPIRY, message), "credstore cert renew")
+        } else if days < EXPIRY_WARNED_DAYS {
+            let unit = if days == 1 { "day" } else { "days" };
+            let message = format!("{name} expires in {days} {unit} ({})", day(public.not_after));
+            found(Diagnosis::warning(&codes::CERTIFICATE_EXPIRY, message), "credstore cert renew")
+        } else {
+            Vec::new()
+        }
     }
 
     /// A warning when other users of the machine may read the file.

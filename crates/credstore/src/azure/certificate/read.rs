@@ -154,14 +154,18 @@ fn pair(content: Content) -> Result<SigningCertificate, CertificateError> {
 
 /// Reads a private key, PKCS#8 or PKCS#1.
 fn rsa_key(der: &[u8]) -> Result<RsaKeyPair, CertificateError> {
-    let rejected = match RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der)) {
+    let as_pkcs8 = match RsaKeyPair::from_pkcs8(der) {
+        Ok(key) => return Ok(key),
+        Err(rejected) => rejected,
+    };
+    let as_pkcs1 = match RsaKeyPair::from_der(der) {
         Ok(key) => return Ok(key),
         Err(rejected) => rejected,
     };
     let start = &der[..der.len().min(PKCS8_ALGORITHM_WITHIN)];
     Err(if contains(start, OID_EC) {
         CertificateError::KeyNotRsa("EC")
-    } else if rejected.to_string().contains("TooSmall") {
+    } else if [as_pkcs8, as_pkcs1].iter().any(|rejected| rejected.to_string() == "TooSmall") {
         CertificateError::KeyTooSmall
     } else if contains(start, OID_RSA) || !looks_like_pkcs8(der) {
         CertificateError::KeyDamaged

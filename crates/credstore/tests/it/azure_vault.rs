@@ -1,0 +1,475 @@
+//! Asking the vault, ARM and Graph, against a cloud in memory.
+
+use std::time::Duration;
+
+use credstore::azure::arm::{AccessPolicyChange, ArmClient, new_vault};
+use credstore::azure::graph::GraphClient;
+use credstore::azure::key_vault::SecretProperties;
+use credstore::azure::vault_answers::{ANSWERS, VaultAnswer};
+use credstore::azure::{AzureError, ServiceAddress, VaultAddress, When};
+use credstore::diagnosis::Diagnosis;
+use credstore::protocol::arm::{AccessPolicyEntry, Permissions};
+use credstore::protocol::key_vault::UpdateSecret;
+use credstore::protocol::{Secret, SecretName, VaultName};
+use credstore::transport::TransportError;
+
+use crate::azure_support::{
+    CHALLENGE, CLIENT, Fake, NOW, Reply, TENANT, bundle, client_id, generated, reply, tokens, unauthorized, vault,
+    vault_error,
+};
+
+fn name() -> SecretName {
+    "Db".parse().unwrap()
+}
+
+fn now() -> When {
+    When::at(NOW)
+}
+
+/// What the user reads when the vault gives this answer to Get.
+async fn read(answer: impl Fn() -> Reply + Send + Sync + 'static) -> Diagnosis {
+    let fake = Fake::signed_in(move |_, _| answer());
+    Diagnosis::from(vault(&fake).secret(&name(), None, now()).await.unwrap_err())
+}
+
+#[tokio::test]
+async fn a_secret_is_asked_for_as_the_contract_says() {
+    let fake = Fake::signed_in(|_, _| bundle("s3cret"));
+    let got = vault(&fake).secret(&name(), None, now()).await.unwrap();
+    assert_eq!(got.value.unwrap().expose_secret(), "s3cret");
+    let seen = &fake.asked()[0];
+    assert_eq!((seen.method.as_str(), seen.host.as_str()), ("GET", "acme-kv.vault.azure.net"));
+    assert_eq!(seen.path, "/secrets/Db/?api-version=2025-07-01");
+    assert_eq!(seen.header("authorization"), "Bearer t1");
+    assert_eq!(seen.header("x-ms-client-request-id").len(), 36);
+    assert!(seen.headers["authorization"].is_sensitive());
+}
+
+#[tokio::test]
+async fn every_operation_has_the_method_and_path_of_the_contract() {
+    let fake = Fake::signed_in(|_, _| reply(500, &[], ""));
+    let vault = vault(&fake);
+    let version = "4387e9f3d6e14c459867679a90fd0f79".parse().unwrap();
+    let (name, when) = (name(), When::within(NOW, Duration::ZERO));
+    // With no time left each is sent once; what comes back does not matter here.
+    let when = When { deadline: when.deadline + Duration::from_millis(100), ..when };
+    let value = Secret::from("s3cret".to_owned());
+    let blob = credstore::protocol::key_vault::BackupBlob { value: "blob".to_owned() };
+    let _ = vault.set_secret(&name, &value, &SecretProperties::default(), when).await;
+    let _ = vault.update_secret(&name, Some(&version), &UpdateSecret::default(), when).await;
+    let _ = vault.delete_secret(&name, when).await;
+    let _ = vault.recover_secret(&name, when).await;
+    let _ = vault.purge_secret(&name, when).await;
+    let _ = vault.backup_secret(&name, when).await;
+    let _ = vault.restore_secret(&blob, when).await;
+    let _ = vault.deleted_secret(&name, when).await;
+    let sent: Vec<String> = fake
+        .asked()
+        .iter()
+        .map(|seen| format!("{} {} {}", seen.method, seen.path.trim_end_matches("?api-version=2025-07-01"), seen.body))
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            r#"PUT /secrets/Db {"value":"s3cret"}"#,
+            "PATCH /secrets/Db/4387e9f3d6e14c459867679a90fd0f79 {}",
+            "DELETE /secrets/Db ",
+            "POST /deletedsecrets/Db/recover ",
+            "DELETE /deletedsecrets/Db ",
+            "POST /secrets/Db/backup ",
+            r#"POST /secrets/restore {"value":"blob"}"#,
+            "GET /deletedsecrets/Db ",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_list_goes_on_after_an_empty_page_and_ends_without_a_link() {
+    let fake = Fake::signed_in(|_, nth| {
+        let base = "https://acme-kv.vault.azure.net:443/secrets?api-version=2025-07-01&$skiptoken=";
+        let page = |items: &str, next: &str| reply(200, &[], &format!(r#"{{"value":[{items}],"nextLink":{next}}}"#));
+        match nth {
+            0 => page(r#"{"id":"https://acme-kv.vault.azure.net/secrets/a"}"#, &format!("\"{base}1\"")),
+            1 => page("", &format!("\"{base}2\"")),
+            _ => page(r#"{"id":"https://acme-kv.vault.azure.net/secrets/b"}"#, "null"),
+        }
+    });
+    let found = vault(&fake).secrets(now()).await.unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(fake.asked()[1].path, "/secrets?api-version=2025-07-01&$skiptoken=1");
+}
+
+#[tokio::test]
+async fn no_token_follows_a_link_or_a_redirect_to_another_host() {
+    for link in [
+        "https://acme-kv.vault.azure.net.evil.example/secrets",
+        "https://evil.example/secrets",
+        "http://acme-kv.vault.azure.net/secrets",
+        "https://acme-kv.vault.azure.net:8443/secrets",
+        "https://acme-kv.vault.azure.net@evil.example/secrets",
+        "//evil.example/secrets",
+    ] {
+        let fake = Fake::signed_in(move |_, _| reply(200, &[], &format!(r#"{{"value":[],"nextLink":"{link}"}}"#)));
+        assert!(matches!(vault(&fake).secrets(now()).await, Err(AzureError::Unusable { .. })), "{link}");
+        assert_eq!(fake.asked().len(), 1, "{link}");
+    }
+    for status in [301, 302, 303, 307, 308] {
+        let fake = Fake::signed_in(move |_, _| reply(status, &[("location", "https://evil.example/")], ""));
+        let error = vault(&fake).secret(&name(), None, now()).await.unwrap_err();
+        assert!(matches!(error, AzureError::Unusable { .. }), "{status}");
+        assert!(fake.all().iter().all(|seen| !seen.host.contains("evil")));
+        assert_eq!(fake.asked().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_for_somebody_else_ends_it_and_nothing_more_is_sent() {
+    // Reliability goal N3.
+    for resource in [
+        "https://vault.azure.net.evil.example",
+        "https://evilvault.azure.net",
+        "https://evil.example",
+        "http://vault.azure.net",
+        "https://vault.azure.net:444",
+        "https://vault.azure.net@evil.example",
+        "https://user@vault.azure.net",
+        "https://management.azure.com",
+        "https://kv.vault.azure.net",
+        "vault.azure.net",
+    ] {
+        let challenge = format!(r#"Bearer authorization="https://evil.example/{TENANT}", resource="{resource}""#);
+        let fake = Fake::signed_in(move |_, _| unauthorized(&challenge));
+        let vault = vault(&fake);
+        let error = vault.secret(&name(), None, now()).await.unwrap_err();
+        assert!(matches!(error, AzureError::ForeignChallenge { .. }), "{resource}: {error:?}");
+        assert_eq!((fake.tokens_asked(), fake.asked().len()), (1, 1), "{resource}");
+        assert_eq!(Diagnosis::from(error).code.id, "CS4015");
+    }
+}
+
+#[tokio::test]
+async fn the_authority_of_a_challenge_is_never_asked() {
+    let challenge = r#"Bearer authorization="https://evil.example/t", resource="https://vault.azure.net", error="insufficient_claims", claims="e30=""#;
+    let fake = Fake::signed_in(move |_, _| unauthorized(challenge));
+    vault(&fake).secret(&name(), None, now()).await.unwrap_err();
+    assert!(fake.all().iter().all(|seen| !seen.host.contains("evil")), "{:?}", fake.all());
+}
+
+#[tokio::test]
+async fn a_kept_token_that_is_refused_is_renewed_once() {
+    let fake = Fake::signed_in(|seen, _| match seen.header("authorization") {
+        "Bearer t1" if seen.path.contains("/Db/") => bundle("s3cret"),
+        "Bearer t2" => bundle("s3cret"),
+        _ => unauthorized(CHALLENGE),
+    });
+    let vault = vault(&fake);
+    vault.secret(&name(), None, now()).await.unwrap();
+    vault.secret(&"Other".parse().unwrap(), None, now()).await.unwrap();
+    assert_eq!(fake.tokens_asked(), 2);
+}
+
+#[tokio::test]
+async fn a_new_token_that_is_refused_is_an_error_at_once() {
+    let fake = Fake::signed_in(|_, _| unauthorized(CHALLENGE));
+    let error = vault(&fake).secret(&name(), None, now()).await.unwrap_err();
+    assert_eq!((fake.tokens_asked(), fake.asked().len()), (1, 1));
+    assert_eq!(Diagnosis::from(error).code.id, "CS4001");
+}
+
+#[tokio::test]
+async fn demanded_claims_are_sent_with_the_next_sign_in() {
+    let fake = Fake::signed_in(|seen, _| match seen.header("authorization") {
+        "Bearer t1" => {
+            // {"access_token":{"nbf":{"essential":true}}}
+            let claims = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZX19fQ==";
+            unauthorized(&format!(r#"{CHALLENGE}, error="insufficient_claims", claims="{claims}""#))
+        }
+        _ => bundle("s3cret"),
+    });
+    vault(&fake).secret(&name(), None, now()).await.unwrap();
+    let second = fake.all().iter().filter(|seen| seen.is_token()).nth(1).unwrap().body.clone();
+    let claims =
+        url::form_urlencoded::parse(second.as_bytes()).find(|(name, _)| name == "claims").unwrap().1.into_owned();
+    assert_eq!(claims, r#"{"access_token":{"nbf":{"essential":true}}}"#);
+}
+
+#[tokio::test]
+async fn a_vault_of_another_tenant_is_named() {
+    let diagnosis = read(|| unauthorized(&CHALLENGE.replace(TENANT, "11111111-2222-3333-4444-555555555555"))).await;
+    assert_eq!(diagnosis.code.id, "CS4002");
+    assert!(diagnosis.cause.unwrap().contains("accepts tokens of tenant 11111111-2222-3333-4444-555555555555"));
+    assert!(diagnosis.fix[0].contains(r#""TenantId": "11111111-2222-3333-4444-555555555555""#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_is_tried_three_times() {
+    let fake = Fake::signed_in(|_, nth| match nth {
+        0 => reply(503, &[], ""),
+        1 => Err(TransportError::TimedOut { host: "acme-kv.vault.azure.net".to_owned() }),
+        _ => bundle("s3cret"),
+    });
+    vault(&fake).secret(&name(), None, now()).await.unwrap();
+    let ids: std::collections::HashSet<_> =
+        fake.asked().iter().map(|seen| seen.header("x-ms-client-request-id").to_owned()).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_repeated_only_when_it_certainly_was_not_carried_out() {
+    let value = Secret::from("s3cret".to_owned());
+    let host = || "acme-kv.vault.azure.net".to_owned();
+    let refused = move || TransportError::Connect { host: host(), proxy: None, reason: "refused".to_owned() };
+    type Answering = Box<dyn Fn() -> Reply + Send + Sync>;
+    let cases: [(&str, Answering, usize); 4] = [
+        ("429", Box::new(|| reply(429, &[], "")), 3),
+        ("refused", Box::new(move || Err(refused())), 3),
+        ("500", Box::new(|| reply(500, &[], "")), 1),
+        ("timed out", Box::new(move || Err(TransportError::TimedOut { host: host() })), 1),
+    ];
+    for (what, answering, times) in cases {
+        let fake = Fake::signed_in(move |_, _| answering());
+        vault(&fake).set_secret(&name(), &value, &SecretProperties::default(), now()).await.unwrap_err();
+        assert_eq!(fake.asked().len(), times, "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_is_waited_out_as_the_vault_asks() {
+    let fake = Fake::signed_in(|_, nth| if nth == 0 { reply(429, &[("retry-after", "9")], "") } else { bundle("x") });
+    let started = tokio::time::Instant::now();
+    vault(&fake).secret(&name(), None, now()).await.unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(9));
+
+    let diagnosis = read(|| reply(429, &[("retry-after", "120")], "")).await;
+    assert_eq!((diagnosis.code.id, diagnosis.retryable), ("CS4008", true));
+    assert!(diagnosis.cause.unwrap().contains("asks to wait 120 s"));
+}
+
+const POLICY_TEXT: &str = "The user, group or application 'appid=5d0c;oid=1;numgroups=0;iss=https://sts.windows.net/t/' does not have secrets get permission on key vault 'acme-kv;location=westeurope'.";
+const FIREWALL_TEXT: &str = "Client address is not authorized and caller is not a trusted service.\r\nClient address: 203.0.113.7\r\nCaller: appid=1;oid=2;iss=https://sts.windows.net/t/\r\nVault: acme-kv;location=westeurope";
+
+#[tokio::test(start_paused = true)]
+async fn every_documented_vault_answer_has_its_code_exit_and_fix() {
+    for (status, code, inner, text, ours, exit, fix) in [
+        (403, "Forbidden", Some("ForbiddenByPolicy"), POLICY_TEXT, "CS4003", 5, "Secret permissions: Get"),
+        (403, "Forbidden", Some("AccessDenied"), POLICY_TEXT, "CS4003", 5, CLIENT),
+        (
+            403,
+            "Forbidden",
+            Some("ForbiddenByPolicy"),
+            "requires the caller to use on-behalf-of (OBO) flow",
+            "CS4003",
+            5,
+            "without authorized application",
+        ),
+        (403, "Forbidden", Some("ForbiddenByRbac"), "Caller is not authorized", "CS4004", 5, "Key Vault Secrets User"),
+        (403, "Forbidden", Some("ForbiddenByFirewall"), FIREWALL_TEXT, "CS4005", 5, "allow the address"),
+        (403, "Forbidden", Some("ForbiddenByConnection"), "private link", "CS4020", 5, "private endpoint"),
+        (
+            403,
+            "Forbidden",
+            Some("SecretDisabled"),
+            "Operation get is not allowed on a disabled secret.",
+            "CS4006",
+            7,
+            "enable it",
+        ),
+        (404, "SecretNotFound", None, "A secret with (name/id) Db was not found", "CS2004", 6, "credstore list"),
+        (409, "Conflict", Some("ObjectIsDeletedButRecoverable"), "deleted but recoverable", "CS4007", 9, "recover"),
+        (409, "Conflict", Some("ObjectIsBeingDeleted"), "being deleted", "CS4022", 9, "few seconds"),
+        (409, "Conflict", Some("ObjectIsBeingRecovered"), "being recovered", "CS4022", 9, "few seconds"),
+        (409, "Conflict", None, "conflict restoring", "CS4023", 9, "purge"),
+        (400, "BadParameter", None, "The request URI contains an invalid name", "CS4021", 2, "cause"),
+        (400, "Malformed backup blob", None, "corrupt version", "CS4025", 12, "again"),
+        (403, "Forbidden", Some("SecretManagedByKeyVault"), "lifetime is managed", "CS4024", 7, "certificate"),
+        (403, "Forbidden", Some("Unheard"), "of", "CS4026", 5, "owner"),
+        (404, "VaultNotFound", None, "no vault", "CS4028", 6, "VaultName"),
+        (429, "Throttled", None, "too many", "CS4008", 8, "less often"),
+        (503, "ServiceUnavailable", None, "down", "CS4019", 8, "later"),
+    ] {
+        let diagnosis = read(move || vault_error(status, code, inner, text)).await;
+        let what = format!("{status} {code} {inner:?}");
+        assert_eq!((diagnosis.code.id, diagnosis.code.exit as u8), (ours, exit), "{what}");
+        assert!(diagnosis.fix.join("\n").contains(fix), "{what}: {:?}", diagnosis.fix);
+        let upstream = diagnosis.upstream.unwrap();
+        assert_eq!(upstream.code, inner.map_or(code.to_owned(), |inner| format!("{code}/{inner}")));
+        assert_eq!(upstream.trace_id.as_deref(), Some("9f0c5c3e"));
+        assert_eq!(upstream.correlation_id.unwrap().len(), 36);
+    }
+}
+
+#[tokio::test]
+async fn the_address_that_the_firewall_saw_is_shown() {
+    let diagnosis = read(|| vault_error(403, "Forbidden", Some("ForbiddenByFirewall"), FIREWALL_TEXT)).await;
+    assert_eq!(diagnosis.cause.unwrap(), "the vault saw the address 203.0.113.7 (Forbidden/ForbiddenByFirewall)");
+}
+
+#[tokio::test]
+async fn a_missing_name_and_an_untrusted_certificate_are_asked_once() {
+    let fake = Fake::signed_in(|_, _| Err(TransportError::Resolve { host: "acme-kv.vault.azure.net".to_owned() }));
+    let diagnosis = Diagnosis::from(vault(&fake).secret(&name(), None, now()).await.unwrap_err());
+    assert_eq!((diagnosis.code.id, diagnosis.code.exit as u8), ("CS4010", 8));
+    assert_eq!(diagnosis.message, "the name acme-kv.vault.azure.net does not resolve");
+    assert_eq!(fake.asked().len(), 1);
+
+    let reason = "its issuer is not trusted here; issuer seen: CN=Inspecting Proxy".to_owned();
+    let fake = Fake::signed_in(move |_, _| Err(TransportError::Tls { host: "h".to_owned(), reason: reason.clone() }));
+    let diagnosis = Diagnosis::from(vault(&fake).secret(&name(), None, now()).await.unwrap_err());
+    assert_eq!(diagnosis.code.id, "CS4011");
+    assert!(diagnosis.cause.unwrap().contains("Inspecting Proxy"));
+    assert_eq!(fake.asked().len(), 1);
+}
+
+#[test]
+fn no_row_of_the_answers_is_hidden_by_one_before_it() {
+    for (at, row) in ANSWERS.iter().enumerate() {
+        let hidden = ANSWERS[..at].iter().any(|earlier| {
+            earlier.status == row.status
+                && (earlier.code.is_none() || earlier.code == row.code)
+                && (earlier.inner.is_none() || earlier.inner == row.inner)
+                && (earlier.text.is_none() || earlier.text == row.text)
+        });
+        assert!(!hidden, "{row:?}");
+    }
+    assert!(ANSWERS.iter().any(|row| row.answer == VaultAnswer::DeniedByPolicy));
+}
+
+fn arm(fake: &std::sync::Arc<Fake>) -> ArmClient {
+    let address = ServiceAddress::new("https://management.azure.com").unwrap();
+    ArmClient::new(fake.clone(), tokens(fake), address, TENANT, "credstore")
+}
+
+fn vault_name() -> VaultName {
+    "acme-kv".parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vault_is_made_with_access_policies_and_waited_for() {
+    let fake = Fake::signed_in(|_, nth| {
+        let state = if nth < 2 { "RegisteringDns" } else { "Succeeded" };
+        let body = serde_json::json!({"location": "westeurope", "properties": {"tenantId": TENANT,
+            "vaultUri": "https://acme-kv.vault.azure.net/", "provisioningState": state}});
+        reply(200, &[], &body.to_string())
+    });
+    let resource = new_vault("westeurope", TENANT, Vec::new(), Default::default());
+    let made = arm(&fake).put_vault(&vault_name(), resource, now()).await.unwrap();
+    assert_eq!(made.properties.provisioning_state.as_deref(), Some("Succeeded"));
+    let asked = fake.asked();
+    let path = format!(
+        "/subscriptions/{TENANT}/resourceGroups/credstore/providers/Microsoft.KeyVault/vaults/acme-kv?api-version=2024-11-01"
+    );
+    assert_eq!((asked[0].method.as_str(), asked[0].path.as_str()), ("PUT", path.as_str()));
+    assert_eq!((asked[1].method.as_str(), asked.len()), ("GET", 3));
+    let body: serde_json::Value = serde_json::from_str(&asked[0].body).unwrap();
+    assert_eq!(body["properties"]["enableRbacAuthorization"], false);
+    assert_eq!(body["properties"]["networkAcls"]["defaultAction"], "Allow");
+    assert_eq!(body["properties"]["sku"]["name"], "standard");
+    let scope = &fake.all()[0].body;
+    assert!(scope.contains("scope=https%3A%2F%2Fmanagement%2Eazure%2Ecom%2F%2Edefault"), "{scope}");
+}
+
+#[tokio::test]
+async fn an_access_policy_is_added_for_the_service_principal_and_refused_on_a_vault_with_roles() {
+    let entry = AccessPolicyEntry {
+        tenant_id: TENANT.to_owned(),
+        object_id: "77777777-2222-3333-4444-555555555555".to_owned(),
+        application_id: None,
+        permissions: Permissions { secrets: vec!["get".to_owned()], ..Permissions::default() },
+    };
+    for roles in [false, true] {
+        let fake = Fake::signed_in(move |seen, _| match seen.method.as_str() {
+            "GET" => {
+                let body = serde_json::json!({"location": "l", "properties": {"tenantId": TENANT,
+                    "enableRbacAuthorization": roles}});
+                reply(200, &[], &body.to_string())
+            }
+            _ => reply(200, &[], &seen.body),
+        });
+        let changed =
+            arm(&fake).change_access_policy(&vault_name(), AccessPolicyChange::Add, entry.clone(), now()).await;
+        if roles {
+            assert_eq!(Diagnosis::from(changed.unwrap_err()).code.id, "CS4108");
+            assert_eq!(fake.asked().len(), 1);
+        } else {
+            assert_eq!(changed.unwrap().access_policies[0].permissions.secrets, ["get"]);
+            assert!(fake.asked()[1].path.contains("/vaults/acme-kv/accessPolicies/add?"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_answers_of_arm_are_explained() {
+    for (status, code, ours, exit) in [
+        (404, "ResourceNotFound", "CS4101", 6),
+        (409, "VaultAlreadyExists", "CS4102", 9),
+        (409, "ConflictError", "CS4103", 9),
+        (403, "AuthorizationFailed", "CS4104", 5),
+        (400, "VaultNameNotValid", "CS4105", 2),
+        (404, "ResourceGroupNotFound", "CS4106", 6),
+    ] {
+        let fake = Fake::signed_in(move |_, _| vault_error(status, code, None, "why"));
+        let error = arm(&fake).vault(&vault_name(), now()).await.unwrap_err();
+        assert_eq!(error.is_not_found(), code == "ResourceNotFound");
+        let diagnosis = Diagnosis::from(error);
+        assert_eq!((diagnosis.code.id, diagnosis.code.exit as u8), (ours, exit), "{code}");
+        assert_eq!(diagnosis.cause.unwrap(), format!("why ({code})"));
+    }
+}
+
+#[tokio::test]
+async fn a_public_key_is_added_beside_the_others_and_only_once() {
+    let existing = serde_json::json!({"keyId": "k1", "customKeyIdentifier": "AA", "key": "AAAA"});
+    let fake = Fake::signed_in(move |seen, _| match seen.method.as_str() {
+        "GET" => reply(200, &[], &serde_json::json!({ "keyCredentials": [existing] }).to_string()),
+        _ => reply(204, &[], ""),
+    });
+    let address = ServiceAddress::new("https://graph.microsoft.com").unwrap();
+    let graph = GraphClient::new(fake.clone(), tokens(&fake), address);
+    let id = "99999999-2222-3333-4444-555555555555".parse().unwrap();
+    let added = graph.add_key(&id, &generated().public, Some("2026"), now()).await.unwrap();
+    assert_eq!(added.custom_key_identifier, Some(generated().public.thumbprint()));
+    let asked = fake.asked();
+    assert_eq!(asked[0].path, format!("/v1.0/applications/{id}?$select=keyCredentials"));
+    assert_eq!(asked[1].method, "PATCH");
+    let body: serde_json::Value = serde_json::from_str(&asked[1].body).unwrap();
+    let keys = body["keyCredentials"].as_array().unwrap();
+    assert_eq!((keys.len(), &keys[0]["keyId"]), (2, &serde_json::json!("k1")));
+    assert_eq!(keys[1]["type"], "AsymmetricX509Cert");
+    assert_eq!(keys[1]["usage"], "Verify");
+    assert_eq!(keys[1]["endDateTime"], "2027-11-23T10:02:07Z");
+    assert!(!graph.delete_key(&id, "unknown", now()).await.unwrap());
+    assert!(graph.delete_key(&id, "K1", now()).await.unwrap());
+
+    let same = generated().public.thumbprint().to_ascii_lowercase();
+    let fake = Fake::signed_in(move |_, _| {
+        reply(200, &[], &serde_json::json!({ "keyCredentials": [{"customKeyIdentifier": same}] }).to_string())
+    });
+    let address = ServiceAddress::new("https://graph.microsoft.com").unwrap();
+    GraphClient::new(fake.clone(), tokens(&fake), address)
+        .add_key(&id, &generated().public, None, now())
+        .await
+        .unwrap();
+    assert_eq!(fake.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_principal_is_found_by_its_client_id() {
+    let fake = Fake::signed_in(|_, nth| {
+        let principal =
+            serde_json::json!({"id": "77777777-2222-3333-4444-555555555555", "appId": CLIENT, "displayName": "x"});
+        let value = if nth == 0 { serde_json::json!([principal]) } else { serde_json::json!([]) };
+        reply(200, &[], &serde_json::json!({"@odata.context": "c", "value": value}).to_string())
+    });
+    let address = ServiceAddress::new("https://graph.microsoft.com").unwrap();
+    let graph = GraphClient::new(fake.clone(), tokens(&fake), address);
+    assert!(graph.service_principal(&client_id(), now()).await.unwrap().is_some());
+    assert!(graph.service_principal(&client_id(), now()).await.unwrap().is_none());
+    let path = format!("/v1.0/servicePrincipals?$filter=servicePrincipalNames%2Fany%28c%3Ac%20eq%20%27{CLIENT}%27%29");
+    assert_eq!(fake.asked()[0].path, path);
+}
+
+#[test]
+fn a_vault_of_another_suffix_is_another_address() {
+    let address = VaultAddress::new(&vault_name(), "vault.azure.cn").unwrap();
+    assert_eq!(address.service().as_str(), "https://acme-kv.vault.azure.cn");
+}
