@@ -3,6 +3,7 @@
 use super::{File, Finding};
 
 const EXIT_CODES: &str = "docs/exit-codes.md";
+const LIMITS: &str = "docs/limits.md";
 const EXIT_ENUM: &str = "crates/credstore/src/codes/mod.rs";
 
 /// Rooms whose every public item is documented.
@@ -19,7 +20,7 @@ const PRESENT: &[&str] = &[
     "LICENSE-MIT",
     EXIT_CODES,
     "docs/data-folder.md",
-    "docs/limits.md",
+    LIMITS,
 ];
 
 /// Findings about documents.
@@ -30,6 +31,9 @@ pub(crate) fn check(files: &[File]) -> Vec<Finding> {
         .extend(PRESENT.iter().filter(|path| named(path).is_none()).map(|path| Finding::new(*path, "is not there")));
     if let (Some(document), Some(code)) = (named(EXIT_CODES), named(EXIT_ENUM)) {
         findings.extend(exit_codes(&document.text, &code.text));
+    }
+    if let Some(document) = named(LIMITS) {
+        findings.extend(files.iter().filter(|file| file.is_product()).flat_map(|file| limits(&document.text, file)));
     }
     for file in files {
         if file.path.ends_with(".md") {
@@ -50,6 +54,19 @@ fn exit_codes(document: &str, code: &str) -> Vec<Finding> {
         .filter_map(|line| line.trim().trim_end_matches(',').split_once(" = "))
         .filter(|(_, number)| !document.lines().any(|line| line.starts_with(&format!("| {number} |"))))
         .map(|(name, number)| Finding::new(EXIT_CODES, format!("has no row for {number} ({name})")))
+        .collect()
+}
+
+/// Every public limit, a constant whose name ends in `_MAX`, is in the document.
+fn limits(document: &str, file: &File) -> Vec<Finding> {
+    let source = file.rust();
+    let declared = source.production().filter_map(|(number, line)| {
+        let name = line.trim().strip_prefix("pub const ")?.split(':').next()?;
+        name.ends_with("_MAX").then(|| (number, name.to_owned()))
+    });
+    declared
+        .filter(|(_, name)| !document.contains(&format!("`{name}`")))
+        .map(|(number, name)| Finding::new(format!("{}:{number}", file.path), format!("{LIMITS} does not name {name}")))
         .collect()
 }
 
@@ -104,6 +121,14 @@ mod tests {
         let code = "pub enum Exit {\n    /// Wrong usage.\n    Usage = 2,\n    NotFound = 6,\n}\n";
         assert_eq!(exit_codes("| 2 | usage |\n| 6 | not found |\n", code), []);
         assert_eq!(exit_codes("| 2 | usage |\n", code).len(), 1);
+    }
+
+    #[test]
+    fn a_limit_that_no_document_names_is_found() {
+        let code =
+            file("crates/credstore/src/a.rs", "/// Ours.\npub const NAME_MAX: usize = 1;\nconst OURS_MAX: u8 = 2;\n");
+        assert_eq!(limits("| name | 1 | `NAME_MAX` |", &code), []);
+        assert_eq!(limits("| name | 1 | `LONG_NAME_MAX` |", &code).len(), 1);
     }
 
     #[test]

@@ -124,12 +124,16 @@ fn panics(file: &File) -> Vec<(usize, bool)> {
         for _ in line.matches(".unwrap()") {
             found.push((number, false));
         }
-        for _ in line.matches(".expect(") {
-            // The text may stand on the next line.
-            let around =
-                [text.get(number - 1), text.get(number)].map(|line| line.copied().unwrap_or_default()).concat();
-            let said = around.split(".expect(").nth(1).and_then(|rest| rest.split('"').nth(1)).unwrap_or_default();
-            found.push((number, said.chars().count() >= INVARIANT_LETTERS));
+        for (at, call) in line.match_indices(".expect(") {
+            // Code and text have the same bytes up to here on this line; the argument may stand on the next one.
+            let rest = text[number - 1].get(at + call.len()..).unwrap_or_default().trim_start();
+            let argument =
+                if rest.is_empty() { text.get(number).copied().unwrap_or_default().trim_start() } else { rest };
+            // Another method of that name takes something else than a message.
+            if let Some(said) = argument.strip_prefix('"') {
+                let invariant = said.split('"').next().unwrap_or_default();
+                found.push((number, invariant.chars().count() >= INVARIANT_LETTERS));
+            }
         }
     }
     found
@@ -170,6 +174,8 @@ mod tests {
         assert_eq!(found(path, "fn a() { b().unwrap() }").len(), 1);
         assert_eq!(found(path, "fn a() { b().expect(\"b\") }").len(), 1);
         assert_eq!(found(path, "fn a() { b().expect(\"the lock is never poisoned\") }"), []);
+        assert_eq!(found(path, "fn a() {\n b().expect(\n  \"b\",\n )\n}").len(), 1);
+        assert_eq!(found(path, "fn a() { batch.expect(row, revision) }"), []);
         assert_eq!(found(path, "#[cfg(test)]\nmod tests { fn a() { b().unwrap() } }"), []);
     }
 
