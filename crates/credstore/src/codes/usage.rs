@@ -38,18 +38,9 @@ codes! {
     COMMAND_NOT_STARTED = "CS0114", Unexpected, "the command was not started",
         "`credstore run` starts the command only when every identifier became a value. Exit code 126 means that the file \
          is not executable, 127 that it was not found, 125 that a credential was missing.";
-    NO_SETTINGS = "CS0115", Invalid, "there are no Server Settings",
-        "Identifiers are looked up where the entry CredentialStore of the Server Settings says. They are read from \
-         `--settings FILE`, the variable CREDSTORE_SETTINGS, ./server-settings.json, or server-settings.json in the \
-         folder ~/.config/credstore, in that order.";
-    NO_STORE = "CS0116", Invalid, "the Server Settings have no CredentialStore",
-        "Without the entry CredentialStore nobody knows where identifiers are kept. `credstore setup embedded` makes a \
-         vault on this machine and writes the entry.";
-    EMPTY_VALUE = "CS0117", NotUsable, "the value is empty",
-        "An empty password is never meant. `credstore get --allow-empty` prints it all the same.";
-    OUTPUT_CLOSED = "CS0118", Unreachable, "the output cannot be written",
+    OUTPUT_CLOSED = "CS0115", Unreachable, "the output cannot be written",
         "Standard output was closed or its disk is full. The result is not complete.";
-    NOTHING_AT_STDIN = "CS0119", Usage, "nothing came from standard input",
+    NOTHING_AT_STDIN = "CS0116", Usage, "nothing came from standard input",
         "Standard input is not a terminal, so the value was expected there, and it was empty. Pipe the value in, or \
          use `--file`.";
 }

@@ -1,0 +1,222 @@
+//! `credstore serve`: vault and directory in one process, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use credstore::codes::server as codes;
+use credstore::diagnosis::Diagnosis;
+use credstore_server::{App, Limits, ServeError, ServeOptions, Site, Tls, serve};
+use credstore_vault::Installation;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::errors::CliError;
+use crate::files::{self, Existing};
+use crate::logs;
+use crate::output::Output;
+use crate::site::{self, Absent, Announced, Endpoint};
+use crate::world::World;
+
+/// Serve the embedded vault and its directory until Ctrl+C or SIGTERM
+#[derive(clap::Args, Debug)]
+#[command(before_help = "Example\n  credstore serve --listen 127.0.0.1:8443 --ready-file /run/credstore/ready")]
+pub(crate) struct Serve {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8443")]
+    listen: String,
+    /// File that appears when requests are answered, with the address in it
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Zone of the names: vaults are {vault}.vault.ZONE
+    #[arg(long, value_name = "ZONE", default_value = site::DEFAULT_ZONE)]
+    zone: String,
+    /// Certificate chain, PEM, instead of one from the local authority
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Opens the data folder, serves, and leaves no file behind that says otherwise.
+    pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        logs::start(world, out.style.json, tracing::Level::INFO);
+        let listen = free_port(address(&self.listen).await?)?;
+        let site = Site { zone: self.zone.to_ascii_lowercase(), port: listen.port() };
+        let tls = self.tls()?;
+        let folder = world.data_folder();
+        let stop = Stop::new()?;
+        let installation = opened(world, &folder).await?;
+        let server = Server { installation: Arc::new(installation), folder, site, listen };
+        let mut announced = None;
+        let mut failed = None;
+        let ready = |address: SocketAddr| match server.announce(address, self.ready_file.as_deref(), out) {
+            Ok(guard) => announced = Some(guard),
+            Err(error) => failed = Some(error),
+        };
+        let done = server.serve(world, tls, ready, stop.wait()).await;
+        drop(announced);
+        if let Some(file) = &self.ready_file {
+            let _ = std::fs::remove_file(file);
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => done,
+        }
+    }
+
+    fn tls(&self) -> Result<Tls, CliError> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(chain), Some(key)) => {
+                Ok(Tls::Given { chain_pem: files::read(chain)?.to_vec(), key_pem: files::read(key)? })
+            }
+            _ => Ok(Tls::OwnAuthority),
+        }
+    }
+}
+
+/// An installation and where it is served.
+pub(crate) struct Server {
+    pub(crate) installation: Arc<Installation>,
+    pub(crate) folder: PathBuf,
+    pub(crate) site: Site,
+    pub(crate) listen: SocketAddr,
+}
+
+impl Server {
+    /// Serves until `stop` completes.
+    pub(crate) async fn serve(
+        &self,
+        world: &World,
+        tls: Tls,
+        ready: impl FnOnce(SocketAddr),
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), CliError> {
+        let app = App::new(self.installation.clone(), self.site.clone(), world.clock.clone());
+        let options = ServeOptions { listen: self.listen, limits: Limits::default(), tls };
+        serve(app, options, ready, stop).await.map_err(|error| not_served(&error).into())
+    }
+
+    /// Says in `endpoint.json` that this process answers for the folder.
+    pub(crate) fn endpoint(&self, address: SocketAddr) -> Result<Announced, CliError> {
+        let endpoint = Endpoint {
+            pid: std::process::id(),
+            listen: address.to_string(),
+            zone: self.site.zone.clone(),
+            port: self.site.port,
+            tenant: self.installation.tenant().clone(),
+            operator: self.installation.operator().client_id.clone(),
+        };
+        Announced::new(&self.folder, &endpoint)
+    }
+
+    fn announce(&self, address: SocketAddr, ready: Option<&Path>, out: &mut Output) -> Result<Announced, CliError> {
+        let announced = self.endpoint(address)?;
+        let suffix = self.site.resource().trim_start_matches("https://").to_owned();
+        let (authority, tenant) = (self.site.authority_host(), self.installation.tenant());
+        let object = json!({
+            "listen": address.to_string(),
+            "pid": std::process::id(),
+            "dataDir": self.folder.display().to_string(),
+            "tenantId": tenant.as_str(),
+            "authority": format!("https://{authority}/{tenant}"),
+            "vaultDnsSuffix": suffix,
+            "caFile": self.folder.join(site::CA_FILE).display().to_string(),
+        });
+        out.result(object, || {
+            let mut text = format!("Serving {} on {address}\n", self.folder.display());
+            text.push_str(&format!("  Vaults     https://{{vault}}.{suffix}\n"));
+            text.push_str(&format!("  Authority  https://{authority}/{tenant}\n"));
+            text.push_str(&format!("  TLS        {}\n", self.folder.join(site::CA_FILE).display()));
+            text.push_str("Ctrl+C stops it.\n");
+            text
+        })?;
+        out.flush()?;
+        if let Some(file) = ready {
+            files::write(file, format!("{address}\n").as_bytes(), 0o644, Existing::Replace)?;
+        }
+        Ok(announced)
+    }
+}
+
+/// Opens the folder for serving; another command that holds it for a moment is waited for.
+async fn opened(world: &World, folder: &Path) -> Result<Installation, CliError> {
+    site::open_patiently(world, folder, Absent::Create).await
+}
+
+/// SIGTERM and Ctrl+C, listened to from the start: a stop during the opening is not lost.
+pub(crate) struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    /// Begins to listen.
+    pub(crate) fn new() -> Result<Self, CliError> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                CliError::from(
+                    Diagnosis::error(&codes::SERVER_FAILED, "signals cannot be received").cause(error.to_string()),
+                )
+            })
+        };
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them. From then on a second one ends the process at once, without cleaning up.
+    pub(crate) async fn wait(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            std::process::exit(130);
+        });
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn address(text: &str) -> Result<SocketAddr, CliError> {
+    let wrong = |cause: String| {
+        Diagnosis::error(&codes::LISTEN, format!("cannot listen on {}", crate::output::plain(text)))
+            .cause(cause)
+            .fix("--listen HOST:PORT, for example 127.0.0.1:8443")
+    };
+    let found = tokio::net::lookup_host(text).await.map_err(|error| wrong(error.to_string()))?;
+    Ok(found.into_iter().next().ok_or_else(|| wrong("the name has no address".to_owned()))?)
+}
+
+/// The address with a port: the names that are served contain it, so it must be known before.
+pub(crate) fn free_port(wanted: SocketAddr) -> Result<SocketAddr, CliError> {
+    if wanted.port() != 0 {
+        return Ok(wanted);
+    }
+    let bound = std::net::TcpListener::bind(wanted).and_then(|listener| listener.local_addr());
+    bound.map_err(|error| {
+        Diagnosis::error(&codes::LISTEN, format!("cannot listen on {wanted}")).cause(error.to_string()).into()
+    })
+}
+
+fn not_served(error: &ServeError) -> Diagnosis {
+    match error {
+        ServeError::Bind { address, source } if source.kind() == std::io::ErrorKind::AddrInUse => {
+            Diagnosis::error(&codes::PORT_TAKEN, format!("{address} is taken"))
+                .cause("another program listens there")
+                .fix("choose another port with --listen, or stop that program")
+        }
+        ServeError::Bind { source, .. } => {
+            Diagnosis::error(&codes::LISTEN, error.to_string()).cause(source.to_string())
+        }
+        ServeError::Certificate { .. } => Diagnosis::error(&codes::TLS_FILES, error.to_string())
+            .fix("leave --tls-cert and --tls-key out, or give a chain and the key that belongs to it"),
+        ServeError::Authority(source) => {
+            Diagnosis::error(&codes::SERVER_FAILED, error.to_string()).cause(source.to_string())
+        }
+    }
+}

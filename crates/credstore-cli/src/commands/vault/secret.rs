@@ -1,0 +1,552 @@
+//! `credstore vault secret`: every verb of `az keyvault secret`, with the value never on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use credstore::azure::KeyVaultClient;
+use credstore::azure::key_vault::SecretProperties;
+use credstore::codes::usage;
+use credstore::diagnosis::Diagnosis;
+use credstore_protocol::key_vault::{
+    BackupBlob, DeletedSecret, SecretAttributes, SecretBundle, SecretItem, UpdateSecret,
+};
+use credstore_protocol::{SecretName, SecretVersion, Timestamp};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::secret_json::{self, name_and_version};
+use crate::cli::Change;
+use crate::confirm;
+use crate::errors::CliError;
+use crate::files::{self, Existing};
+use crate::names;
+use crate::output::{Output, Table, pairs};
+use crate::secret_input::SecretSource;
+use crate::site::{self, Absent};
+use crate::time_text::{date, expiry, parse, rfc3339};
+use crate::world::World;
+
+/// Secrets of a vault
+#[derive(Args, Debug)]
+#[command(
+    arg_required_else_help = true,
+    subcommand_required = true,
+    before_help = "Example\n  credstore vault secret set --vault-name acme-pm-kv --name SqlServerP2P"
+)]
+pub(super) struct Secret {
+    #[command(subcommand)]
+    command: SecretCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum SecretCommand {
+    Set(Set),
+    Show(Show),
+    List(List),
+    ListVersions(ListVersions),
+    SetAttributes(SetAttributes),
+    Delete(Delete),
+    ListDeleted(ListDeleted),
+    ShowDeleted(ShowDeleted),
+    Recover(Recover),
+    Purge(Purge),
+    Backup(Backup),
+    Restore(Restore),
+    Download(Download),
+}
+
+impl Secret {
+    pub(super) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        match self.command {
+            SecretCommand::Set(command) => command.run(world, out).await,
+            SecretCommand::Show(command) => command.run(world, out).await,
+            SecretCommand::List(command) => command.run(world, out).await,
+            SecretCommand::ListVersions(command) => command.run(world, out).await,
+            SecretCommand::SetAttributes(command) => command.run(world, out).await,
+            SecretCommand::Delete(command) => command.run(world, out).await,
+            SecretCommand::ListDeleted(command) => command.run(world, out).await,
+            SecretCommand::ShowDeleted(command) => command.run(world, out).await,
+            SecretCommand::Recover(command) => command.run(world, out).await,
+            SecretCommand::Purge(command) => command.run(world, out).await,
+            SecretCommand::Backup(command) => command.run(world, out).await,
+            SecretCommand::Restore(command) => command.run(world, out).await,
+            SecretCommand::Download(command) => command.run(world, out).await,
+        }
+    }
+}
+
+/// Which vault.
+#[derive(Args, Debug)]
+struct InVault {
+    /// Name of the vault; may be left out when there is one only
+    #[arg(long, value_name = "VAULT")]
+    vault_name: Option<String>,
+}
+
+impl InVault {
+    async fn open(&self, world: &World) -> Result<KeyVaultClient, CliError> {
+        let named = self.vault_name.as_deref().map(names::vault).transpose()?;
+        let connection = site::connect(world, Absent::Refuse).await?;
+        if let Some(name) = named {
+            return connection.vault(&name);
+        }
+        let vaults = connection.arm()?.vaults(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        match vaults.as_slice() {
+            [only] => connection.vault(&names::vault(&only.name)?),
+            several => Err(Diagnosis::error(&usage::COMMAND_LINE, "--vault-name is needed")
+                .cause(format!("there are {} vaults", several.len()))
+                .fix("credstore vault list")
+                .into()),
+        }
+    }
+}
+
+/// Which secret.
+#[derive(Args, Debug)]
+struct Named {
+    #[command(flatten)]
+    vault: InVault,
+    /// Name of the secret
+    #[arg(long, short, value_name = "NAME")]
+    name: String,
+}
+
+impl Named {
+    async fn open(&self, world: &World) -> Result<(KeyVaultClient, SecretName), CliError> {
+        let name = names::secret(&self.name)?;
+        Ok((self.vault.open(world).await?, name))
+    }
+}
+
+fn version(text: Option<&String>) -> Result<Option<SecretVersion>, CliError> {
+    text.map(|text| text.parse().map_err(|_| names::no_version(text))).transpose()
+}
+
+fn moment(text: Option<&String>) -> Result<Option<Timestamp>, CliError> {
+    let parsed = |text: &String| {
+        parse(text).ok_or_else(|| {
+            CliError::from(
+                Diagnosis::error(&usage::COMMAND_LINE, format!("{} is no time", crate::output::plain(text)))
+                    .fix("2027-06-01 or 2027-06-01T00:00:00Z"),
+            )
+        })
+    };
+    text.map(parsed).transpose()
+}
+
+/// Dates, type and tags of a secret.
+#[derive(Args, Debug)]
+struct Properties {
+    /// Not to be used from this time on: 2027-06-01 or 2027-06-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    /// Not to be used before this time
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<String>,
+    /// What kind of value it is
+    #[arg(long, visible_alias = "description", value_name = "TEXT")]
+    content_type: Option<String>,
+    /// Tags; `description` and `owner` are shown by credstore list
+    #[arg(long, value_name = "K=V", num_args = 0..)]
+    tags: Option<Vec<String>>,
+}
+
+impl Properties {
+    fn attributes(&self, enabled: Option<bool>) -> Result<Option<SecretAttributes>, CliError> {
+        let (exp, nbf) = (moment(self.expires.as_ref())?, moment(self.not_before.as_ref())?);
+        let any = enabled.is_some() || exp.is_some() || nbf.is_some();
+        Ok(any.then(|| SecretAttributes { enabled, exp, nbf, ..SecretAttributes::default() }))
+    }
+}
+
+/// Set a secret: a new version with this value
+#[derive(Args, Debug)]
+#[command(
+    before_help = "Example\n  credstore vault secret set --vault-name acme-pm-kv --name SqlServerP2P --file password.txt"
+)]
+struct Set {
+    #[command(flatten)]
+    at: Named,
+    #[command(flatten)]
+    source: SecretSource,
+    #[command(flatten)]
+    properties: Properties,
+    /// The new version cannot be read until it is enabled
+    #[arg(long)]
+    disabled: bool,
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Set {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let shown = crate::output::plain(&self.at.name);
+        self.source.refuse_argument(&format!("credstore vault secret set -n {shown}"))?;
+        let name = names::secret(&self.at.name)?;
+        let properties = SecretProperties {
+            content_type: self.properties.content_type.clone(),
+            attributes: self.properties.attributes(self.disabled.then_some(false))?,
+            tags: self.properties.tags.as_deref().map(names::tags).transpose()?,
+        };
+        if self.change.only_said(&format!("set the secret {name}"), out)? {
+            return Ok(());
+        }
+        let value = self.source.read(world, out)?;
+        let (vault, name) = self.at.open(world).await?;
+        let when = site::when(world);
+        let set = vault.set_secret(&name, &value, &properties, when).await.map_err(|error| Diagnosis::from(&error))?;
+        let versions = vault.secret_versions(&name, when).await.map_or(1, |versions| versions.len());
+        out.result(secret_json::bundle(&set), || {
+            let version: String = name_and_version(&set.id).1.unwrap_or_default().chars().take(6).collect();
+            let previous = if versions > 1 { "   (previous version stays readable by its ID)" } else { "" };
+            format!("{name}  new version {version}…  {}{previous}\n", state(&set.attributes, world.now()))
+        })
+    }
+}
+
+fn state(attributes: &SecretAttributes, now: Timestamp) -> String {
+    let enabled = if attributes.enabled == Some(false) { "disabled" } else { "enabled" };
+    match attributes.exp {
+        None => format!("{enabled}, never expires"),
+        Some(at) if at <= now => format!("{enabled}, expired {}", expiry(at, now)),
+        Some(at) => format!("{enabled}, expires {}", date(at)),
+    }
+}
+
+/// Show a secret, without its value unless --reveal
+#[derive(Args, Debug)]
+#[command(before_help = "Example\n  credstore vault secret show --vault-name acme-pm-kv --name SqlServerP2P")]
+struct Show {
+    #[command(flatten)]
+    at: Named,
+    /// This version instead of the current one
+    #[arg(long, value_name = "V")]
+    version: Option<String>,
+    /// Print the value too
+    #[arg(long)]
+    reveal: bool,
+}
+
+impl Show {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let version = version(self.version.as_ref())?;
+        let (vault, name) = self.at.open(world).await?;
+        let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await;
+        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        if !self.reveal {
+            return out.result(secret_json::bundle(&bundle), || text(&bundle, world.now()));
+        }
+        let value = bundle.value.as_ref().map(credstore_protocol::Secret::expose_secret).unwrap_or_default();
+        if out.for_people() {
+            let shown = Zeroizing::new(format!("{}Value         {value}\n", text(&bundle, world.now())));
+            out.secret(shown.as_bytes());
+            return Ok(());
+        }
+        let mut object = secret_json::bundle(&bundle);
+        object["value"] = json!(value);
+        out.result(object, String::new)
+    }
+}
+
+fn text(bundle: &SecretBundle, now: Timestamp) -> String {
+    let (name, version) = name_and_version(&bundle.id);
+    let tags = bundle.tags.iter().flatten().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+    let time = |at: Option<Timestamp>| at.map_or("-".to_owned(), rfc3339);
+    pairs([
+        ("Name", name.to_owned()),
+        ("Version", version.unwrap_or_default().to_owned()),
+        ("State", state(&bundle.attributes, now)),
+        ("Not before", time(bundle.attributes.nbf)),
+        ("Expires", time(bundle.attributes.exp)),
+        ("Created", time(bundle.attributes.created)),
+        ("Updated", time(bundle.attributes.updated)),
+        ("Content type", bundle.content_type.clone().unwrap_or_else(|| "-".to_owned())),
+        ("Tags", if tags.is_empty() { "-".to_owned() } else { tags.join(" ") }),
+    ])
+}
+
+fn table(items: &[SecretItem], versions: bool, out: &mut Output, now: Timestamp) -> Result<(), CliError> {
+    out.result(items.iter().map(secret_json::item).collect(), || {
+        let mut table = Table::new(&[if versions { "VERSION" } else { "NAME" }, "STATE", "UPDATED", "CONTENT TYPE"]);
+        for item in items {
+            let (name, version) = name_and_version(&item.id);
+            let first = if versions { version.unwrap_or_default() } else { name };
+            let updated = item.attributes.updated.map_or("-".to_owned(), rfc3339);
+            let kind = item.content_type.clone().unwrap_or_else(|| "-".to_owned());
+            table.row(vec![first.to_owned(), state(&item.attributes, now), updated, kind]);
+        }
+        table.to_string()
+    })
+}
+
+/// List the secrets of a vault, without values
+#[derive(Args, Debug)]
+#[command(before_help = "Example\n  credstore vault secret list --vault-name acme-pm-kv")]
+struct List {
+    #[command(flatten)]
+    vault: InVault,
+}
+
+impl List {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let vault = self.vault.open(world).await?;
+        let items = vault.secrets(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        table(&items, false, out, world.now())
+    }
+}
+
+/// List the versions of a secret, without values
+#[derive(Args, Debug)]
+#[command(before_help = "Example\n  credstore vault secret list-versions --vault-name acme-pm-kv --name SqlServerP2P")]
+struct ListVersions {
+    #[command(flatten)]
+    at: Named,
+}
+
+impl ListVersions {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let (vault, name) = self.at.open(world).await?;
+        let items = vault.secret_versions(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        table(&items, true, out, world.now())
+    }
+}
+
+/// Change dates, type, tags or whether it may be read; the value stays
+#[derive(Args, Debug)]
+#[command(
+    before_help = "Example\n  credstore vault secret set-attributes --vault-name acme-pm-kv --name SqlServerP2P --enabled false"
+)]
+struct SetAttributes {
+    #[command(flatten)]
+    at: Named,
+    /// This version instead of the current one
+    #[arg(long, value_name = "V")]
+    version: Option<String>,
+    /// Whether it may be read
+    #[arg(long, value_name = "true|false")]
+    enabled: Option<bool>,
+    #[command(flatten)]
+    properties: Properties,
+    #[command(flatten)]
+    change: Change,
+}
+
+impl SetAttributes {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let update = UpdateSecret {
+            content_type: self.properties.content_type.clone(),
+            attributes: self.properties.attributes(self.enabled)?,
+            tags: self.properties.tags.as_deref().map(names::tags).transpose()?,
+        };
+        let version = version(self.version.as_ref())?;
+        if self.change.only_said(&format!("change the properties of {}", crate::output::plain(&self.at.name)), out)? {
+            return Ok(());
+        }
+        let (vault, name) = self.at.open(world).await?;
+        let done = vault.update_secret(&name, version.as_ref(), &update, site::when(world)).await;
+        let done = done.map_err(|error| Diagnosis::from(&error))?;
+        out.result(secret_json::bundle(&done), || format!("{name}  {}\n", state(&done.attributes, world.now())))
+    }
+}
+
+fn deleted_text(deleted: &DeletedSecret) -> String {
+    let (name, _) = name_and_version(&deleted.secret.id);
+    format!("{name}  deleted, recoverable until {}\n", date(deleted.scheduled_purge_date))
+}
+
+/// Delete a secret; it can be recovered until it is purged
+#[derive(Args, Debug)]
+#[command(before_help = "Example\n  credstore vault secret delete --vault-name acme-pm-kv --name SqlServerP2P --yes")]
+struct Delete {
+    #[command(flatten)]
+    at: Named,
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Delete {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let name = names::secret(&self.at.name)?;
+        if self.change.only_said(&format!("delete the secret {name}"), out)? {
+            return Ok(());
+        }
+        confirm::yes(world, &format!("Delete {name}? credstore vault secret recover -n {name} brings it back."))?;
+        let (vault, name) = self.at.open(world).await?;
+        let deleted = vault.delete_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        out.result(secret_json::deleted(&deleted), || deleted_text(&deleted))
+    }
+}
+
+/// List deleted secrets
+#[derive(Args, Debug)]
+#[command(before_help = "Example\n  credstore vault secret list-deleted --vault-name acme-pm-kv")]
+struct ListDeleted {
+    #[command(flatten)]
+    vault: InVault,
+}
+
+impl ListDeleted {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let vault = self.vault.open(world).await?;
+        let items = vault.deleted_secrets(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        out.result(items.iter().map(secret_json::deleted).collect(), || {
+            let mut table = Table::new(&["NAME", "DELETED", "PURGED ON"]);
+            for item in &items {
+                let (name, _) = name_and_version(&item.secret.id);
+                table.row(vec![name.to_owned(), rfc3339(item.deleted_date), rfc3339(item.scheduled_purge_date)]);
+            }
+            table.to_string()
+        })
+    }
+}
+
+/// Show a deleted secret, without its value
+#[derive(Args, Debug)]
+#[command(before_help = "Example\n  credstore vault secret show-deleted --vault-name acme-pm-kv --name SqlServerP2P")]
+struct ShowDeleted {
+    #[command(flatten)]
+    at: Named,
+}
+
+impl ShowDeleted {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let (vault, name) = self.at.open(world).await?;
+        let deleted = vault.deleted_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        out.result(secret_json::deleted(&deleted), || deleted_text(&deleted))
+    }
+}
+
+/// Bring a deleted secret back with all its versions
+#[derive(Args, Debug)]
+#[command(before_help = "Example\n  credstore vault secret recover --vault-name acme-pm-kv --name SqlServerP2P")]
+struct Recover {
+    #[command(flatten)]
+    at: Named,
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Recover {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let name = names::secret(&self.at.name)?;
+        if self.change.only_said(&format!("recover the secret {name}"), out)? {
+            return Ok(());
+        }
+        let (vault, name) = self.at.open(world).await?;
+        let bundle = vault.recover_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        out.result(secret_json::bundle(&bundle), || format!("{name}  recovered\n"))
+    }
+}
+
+/// Destroy a deleted secret for good
+#[derive(Args, Debug)]
+#[command(
+    before_help = "Example\n  credstore vault secret purge --vault-name acme-pm-kv --name SqlServerP2P --yes --confirm SqlServerP2P"
+)]
+struct Purge {
+    #[command(flatten)]
+    at: Named,
+    /// The name again, for scripts
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Purge {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let name = names::secret(&self.at.name)?;
+        if self.change.only_said(&format!("purge the secret {name}"), out)? {
+            return Ok(());
+        }
+        confirm::named(world, "purging", name.as_str(), self.confirm.as_deref())?;
+        let (vault, name) = self.at.open(world).await?;
+        vault.purge_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        out.result(json!({ "name": name.as_str(), "purged": true }), || format!("{name}  purged\n"))
+    }
+}
+
+/// Write all versions of a secret to a file that only this vault opens
+#[derive(Args, Debug)]
+#[command(
+    before_help = "Example\n  credstore vault secret backup --vault-name acme-pm-kv --name SqlServerP2P --file sql.backup"
+)]
+struct Backup {
+    #[command(flatten)]
+    at: Named,
+    /// File to write, mode 0600
+    #[arg(long, short, value_name = "FILE")]
+    file: PathBuf,
+}
+
+impl Backup {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let (vault, name) = self.at.open(world).await?;
+        let backup = vault.backup_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        write(&self.file, backup.value.as_bytes(), world)?;
+        let file = self.file.display().to_string();
+        out.result(json!({ "name": name.as_str(), "file": file }), || {
+            format!("{name}  sealed backup in {file}   mode 0600\n")
+        })
+    }
+}
+
+/// Bring a secret back from a backup file
+#[derive(Args, Debug)]
+#[command(before_help = "Example\n  credstore vault secret restore --vault-name acme-pm-kv --file sql.backup")]
+struct Restore {
+    #[command(flatten)]
+    vault: InVault,
+    /// File that credstore vault secret backup wrote
+    #[arg(long, short, value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Restore {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let blob = BackupBlob { value: files::read_text(&self.file)?.trim().to_owned() };
+        if self.change.only_said(&format!("restore the secret in {}", self.file.display()), out)? {
+            return Ok(());
+        }
+        let vault = self.vault.open(world).await?;
+        let bundle = vault.restore_secret(&blob, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        out.result(secret_json::bundle(&bundle), || format!("{}  restored\n", name_and_version(&bundle.id).0))
+    }
+}
+
+/// Write a value to a file, mode 0600
+#[derive(Args, Debug)]
+#[command(
+    before_help = "Example\n  credstore vault secret download --vault-name acme-pm-kv --name SqlServerP2P --file password.txt"
+)]
+struct Download {
+    #[command(flatten)]
+    at: Named,
+    /// This version instead of the current one
+    #[arg(long, value_name = "V")]
+    version: Option<String>,
+    /// File to write, mode 0600
+    #[arg(long, short, value_name = "FILE")]
+    file: PathBuf,
+}
+
+impl Download {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let version = version(self.version.as_ref())?;
+        let (vault, name) = self.at.open(world).await?;
+        let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await;
+        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        let value = bundle.value.as_ref().map(credstore_protocol::Secret::expose_secret).unwrap_or_default();
+        write(&self.file, value.as_bytes(), world)?;
+        let file = self.file.display().to_string();
+        let object: Value = json!({ "name": name.as_str(), "file": file });
+        out.result(object, || format!("{name}  value in {file}   mode 0600\n"))
+    }
+}
+
+fn write(file: &std::path::Path, bytes: &[u8], world: &World) -> Result<(), CliError> {
+    let existing = if world.globals.yes { Existing::Replace } else { Existing::Keep };
+    files::write(file, bytes, 0o600, existing)
+}

@@ -1,0 +1,219 @@
+//! From Server Settings to a resolver: which store is configured, and the way to it.
+//!
+//! A store that lives in our own data folder is asked in process when no server is running; everything else goes
+//! over HTTPS, through the proxy and with the authorities that settings and environment name.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use credstore::azure::{AzureError, HttpsTransport, KeyVaultClient, TransportOptions, Trust};
+use credstore::codes::settings as codes;
+use credstore::diagnosis::Diagnosis;
+use credstore::reference::Reference;
+use credstore::resolver::{Resolved, Resolver};
+use credstore::settings::{self, AzureKeyVaultSettings, ServerSettings, StoreSettings};
+use credstore::store::Store;
+use credstore::store::azure_key_vault::{AzureKeyVaultStore, transport_options};
+use credstore::store::file::FileStore;
+use credstore::transport::Transport;
+use credstore_protocol::Identifier;
+use credstore_protocol::key_vault::SecretItem;
+use credstore_server::Site;
+
+use crate::errors::CliError;
+use crate::output::Output;
+use crate::site;
+use crate::world::World;
+
+/// The configured store, ready to be asked.
+pub(crate) struct Credentials {
+    resolver: Resolver,
+    settings: ServerSettings,
+    /// The store again, when it is a vault: it can do more than give one secret.
+    vault: Option<Arc<AzureKeyVaultStore>>,
+    /// The store again, when it is a file.
+    file: Option<Arc<FileStore>>,
+    /// What the store is called in messages.
+    pub(crate) store_name: String,
+}
+
+impl Credentials {
+    /// Reads the settings and makes the resolver. Warnings of the settings are for `check`, not for every use.
+    ///
+    /// # Errors
+    /// What is wrong with the settings, the certificate file or the way to the store.
+    pub(crate) async fn open(world: &World) -> Result<Self, CliError> {
+        Self::of_file(world, &world.settings()).await
+    }
+
+    /// As [`Self::open`], for the settings in `file`.
+    pub(crate) async fn of_file(world: &World, file: &Path) -> Result<Self, CliError> {
+        let text = settings::read(file)?;
+        let (settings, _) = settings::parse(&text, file).usable()?;
+        let mut file_store = None;
+        let (store, vault): (Arc<dyn Store>, _) = match &settings.store {
+            None => {
+                return Err(Diagnosis::error(&codes::STORE_NOT_CONFIGURED, "no credential store is configured")
+                    .cause(format!("{} has no entry CredentialStore", file.display()))
+                    .fix("credstore setup embedded   makes a vault on this machine and writes the entry")
+                    .into());
+            }
+            Some(StoreSettings::File(store)) => {
+                let store = Arc::new(FileStore::new(&store.path));
+                file_store = Some(store.clone());
+                (store, None)
+            }
+            Some(StoreSettings::EncryptedFile(store)) => {
+                return Err(Diagnosis::error(&codes::ENCRYPTED_FILE, "EncryptedFile is not in this version")
+                    .at(store.place.clone())
+                    .fix("use AzureKeyVault with the embedded vault: credstore setup embedded")
+                    .into());
+            }
+            Some(StoreSettings::AzureKeyVault(vault)) => {
+                let transport = way_to(world, vault).await?;
+                let store = Arc::new(AzureKeyVaultStore::new(vault, transport)?);
+                (store.clone(), Some(store))
+            }
+        };
+        let store_name = store.describe();
+        Ok(Self { resolver: Resolver::new(store), settings, vault, file: file_store, store_name })
+    }
+
+    /// Resolves one identifier that was `asked` for somewhere; warnings go to standard error.
+    pub(crate) async fn resolve(
+        &self,
+        identifier: &Identifier,
+        asked: &str,
+        world: &World,
+        out: &mut Output,
+    ) -> Result<Resolved, CliError> {
+        match self.resolver.resolve(identifier, world.now()).await {
+            Ok(resolved) => {
+                for warning in resolved.warnings() {
+                    out.warn(warning);
+                }
+                Ok(resolved)
+            }
+            Err(error) => Err(self.with_suggestion(error.into(), identifier, asked, world).await.into()),
+        }
+    }
+
+    /// Says which identifier was probably meant, when listing is allowed; otherwise why that cannot be said.
+    async fn with_suggestion(&self, found: Diagnosis, wanted: &Identifier, asked: &str, world: &World) -> Diagnosis {
+        if found.code.id != credstore::codes::identifiers::IDENTIFIER_UNKNOWN.id {
+            return found;
+        }
+        let mut better = match &self.vault {
+            None => found,
+            Some(vault) => match vault.client().secrets(site::when(world)).await {
+                Ok(items) => {
+                    let names: Vec<&str> = items.iter().map(name_of).collect();
+                    credstore::store::StoreError::not_among(wanted, self.store_name.clone(), names.iter().copied())
+                        .into()
+                }
+                Err(_) => Diagnosis {
+                    fix: vec![
+                        "ask who administers the vault for its names; a suggestion needs the permission List"
+                            .to_owned(),
+                    ],
+                    ..found
+                },
+            },
+        };
+        if better.place.is_none() {
+            better = better.at_words(asked);
+        }
+        better
+    }
+
+    /// The secrets of the vault without values; `None` when the store is a file.
+    pub(crate) async fn listed(&self, world: &World) -> Option<Result<Vec<SecretItem>, AzureError>> {
+        match &self.vault {
+            None => None,
+            Some(vault) => Some(vault.client().secrets(site::when(world)).await),
+        }
+    }
+
+    /// The names in the file; none when the store is a vault.
+    pub(crate) fn names_in_file(&self) -> Result<Vec<String>, CliError> {
+        match &self.file {
+            None => Ok(Vec::new()),
+            Some(file) => file.identifiers().map_err(|error| Diagnosis::from(error).into()),
+        }
+    }
+
+    /// The references in the settings.
+    pub(crate) fn references(&self) -> &[Reference] {
+        &self.settings.references
+    }
+
+    /// The vault that is asked, when the store is one.
+    pub(crate) fn vault(&self) -> Option<&KeyVaultClient> {
+        self.vault.as_ref().map(|store| store.client())
+    }
+}
+
+/// The last part of `https://…/secrets/{name}`, without a version.
+pub(crate) fn name_of(item: &SecretItem) -> &str {
+    item.id.split("/secrets/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(&item.id)
+}
+
+async fn way_to(world: &World, vault: &AzureKeyVaultSettings) -> Result<Arc<dyn Transport>, CliError> {
+    if let Some(own) = own_vault(world, vault).await? {
+        return Ok(own);
+    }
+    let environment = &world.environment;
+    let proxy = ["https_proxy", "HTTPS_PROXY"].iter().find_map(|name| environment.text(name));
+    let exempt = ["no_proxy", "NO_PROXY"].iter().find_map(|name| environment.text(name));
+    let base = TransportOptions {
+        trust: Trust::System { instead: environment.path("SSL_CERT_FILE"), also: None },
+        https_proxy: proxy.map(str::to_owned),
+        no_proxy: exempt.map(str::to_owned),
+        ..TransportOptions::default()
+    };
+    let transport = HttpsTransport::new(transport_options(vault, base)).map_err(|error| {
+        let diagnosis = Diagnosis::from(error);
+        match &vault.places.ca_file {
+            Some(place) => diagnosis.at(place.clone()),
+            None => diagnosis,
+        }
+    })?;
+    Ok(Arc::new(transport))
+}
+
+/// The vault of the data folder itself, when the settings mean it and no server is running.
+async fn own_vault(world: &World, vault: &AzureKeyVaultSettings) -> Result<Option<Arc<dyn Transport>>, CliError> {
+    let folder = world.data_folder();
+    let Some(site) = embedded_site(vault) else { return Ok(None) };
+    // The installation that the settings were made for is named by its authority, when that is beside it.
+    let folder = match &vault.ca_file {
+        Some(ca) if world.globals.data_dir.is_none() && world.environment.path("CREDSTORE_DATA_DIR").is_none() => {
+            ca.parent().map_or(folder, PathBuf::from)
+        }
+        _ => folder,
+    };
+    if !folder.is_dir() || site::running(&folder).is_some() {
+        return Ok(None);
+    }
+    site::own_routes(world, &folder, site, &vault.tenant).await
+}
+
+/// Zone and port, when the addresses have the form of an embedded vault on this machine.
+fn embedded_site(vault: &AzureKeyVaultSettings) -> Option<Site> {
+    let authority = vault.cloud.authority_host().strip_prefix("https://login.")?;
+    let suffix = vault.cloud.vault_dns_suffix().strip_prefix("vault.")?;
+    if authority != suffix {
+        return None;
+    }
+    let (zone, port) = match authority.rsplit_once(':') {
+        Some((zone, port)) => (zone, port.parse().ok()?),
+        None => (authority, 443),
+    };
+    let local = zone == site::DEFAULT_ZONE || zone.ends_with(".localhost");
+    local.then(|| Site { zone: zone.to_owned(), port })
+}
+
+/// Whether the store answered that listing is not allowed.
+pub(crate) fn is_denied(error: &AzureError) -> bool {
+    Diagnosis::from(error).code.exit == credstore::codes::Exit::Permission
+}

@@ -1,0 +1,183 @@
+//! Files that hold a secret, a private key or settings: private, whole or not at all, never through a link.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use credstore::codes::usage;
+use credstore::diagnosis::Diagnosis;
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use crate::errors::CliError;
+
+/// Largest file that is read into memory whole, in bytes: settings, certificates, backups.
+pub(crate) const FILE_MAX: u64 = 16 << 20;
+
+/// Whether a file that is there may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It stays, and the write is refused.
+    Keep,
+    /// It is replaced at once and as a whole.
+    Replace,
+}
+
+/// Writes `bytes` to `path` with mode `mode`: under a temporary name in the same folder, synced, then renamed.
+///
+/// # Errors
+/// CS0108 when the file is there and stays; CS0107 when the path is a link or the system refuses.
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32, existing: Existing) -> Result<(), CliError> {
+    match path.symlink_metadata() {
+        Ok(found) if found.file_type().is_symlink() => return Err(unwritable(path, "it is a symbolic link")),
+        Ok(found) if found.is_dir() => return Err(unwritable(path, "it is a folder")),
+        Ok(_) if existing == Existing::Keep => return Err(exists(path)),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unwritable(path, &error.to_string())),
+    }
+    let temporary = temporary_name(path);
+    let done = write_new(&temporary, bytes, mode).and_then(|()| match existing {
+        Existing::Replace => std::fs::rename(&temporary, path),
+        // A hard link does not replace, whatever appeared since the look above.
+        Existing::Keep => std::fs::hard_link(&temporary, path).and_then(|()| std::fs::remove_file(&temporary)),
+    });
+    match done.and_then(|()| sync_folder(path)) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let _ = std::fs::remove_file(&temporary);
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => Err(exists(path)),
+                _ => Err(unwritable(path, &error.to_string())),
+            }
+        }
+    }
+}
+
+/// Replaces a file as a whole and keeps its permissions; a file that is not there gets `mode`.
+pub(crate) fn replace_keeping_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
+    let mode = path.metadata().map_or(mode, |found| found.permissions().mode() & 0o777);
+    write(path, bytes, mode, Existing::Replace)
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::CLOEXEC).bits()).unwrap_or_default();
+    let mut file = File::options().write(true).create_new(true).mode(mode).custom_flags(flags).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn temporary_name(path: &Path) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!(".{name}.{}.tmp", uuid::Uuid::new_v4().simple()))
+}
+
+/// The folder of `path`, `.` when it has none.
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// Reads a whole file, at most [`FILE_MAX`] bytes, into memory that is wiped.
+///
+/// # Errors
+/// CS0106 when the file cannot be read or is larger.
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let opened = File::open(path).and_then(|file| file.metadata().map(|found| (file, found)));
+    let (file, found) = opened.map_err(|error| unreadable(path, &reason(&error)))?;
+    if found.is_dir() {
+        return Err(unreadable(path, "it is a folder"));
+    }
+    // Room for the whole file and the look for its end, so that the vector never moves.
+    let room = usize::try_from(found.len().min(FILE_MAX)).unwrap_or_default() + 64;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &reason(&error)))?;
+    match bytes.len() as u64 > FILE_MAX {
+        true => Err(unreadable(path, "it is larger than 16 MiB")),
+        false => Ok(bytes),
+    }
+}
+
+/// Reads a whole text file.
+///
+/// # Errors
+/// As [`read`], and CS0106 when it is not UTF-8.
+pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>, CliError> {
+    let bytes = read(path)?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(unreadable(path, "it is not UTF-8 text")),
+    }
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// CS0106.
+pub(crate) fn unreadable(path: &Path, cause: &str) -> CliError {
+    Diagnosis::error(&usage::FILE_UNREADABLE, format!("cannot read {}", path.display())).cause(cause).into()
+}
+
+/// CS0107.
+pub(crate) fn unwritable(path: &Path, cause: &str) -> CliError {
+    Diagnosis::error(&usage::FILE_UNWRITABLE, format!("cannot write {}", path.display())).cause(cause).into()
+}
+
+fn exists(path: &Path) -> CliError {
+    Diagnosis::error(&usage::FILE_EXISTS, format!("{} exists", path.display()))
+        .cause("nothing is overwritten unasked")
+        .fix("--yes replaces it, or choose another name with --out")
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("credstore-files-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_file_is_private_whole_and_leaves_no_temporary_file() {
+        let folder = folder();
+        let path = folder.join("key.pem");
+        write(&path, b"one", 0o600, Existing::Keep).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(write(&path, b"two", 0o600, Existing::Keep).unwrap_err().exit(), 9);
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        write(&path, b"two", 0o600, Existing::Replace).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_link_is_never_followed() {
+        let folder = folder();
+        let target = folder.join("target");
+        std::fs::write(&target, "old").unwrap();
+        let link = folder.join("link");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        for existing in [Existing::Keep, Existing::Replace] {
+            assert_eq!(write(&link, b"new", 0o600, existing).unwrap_err().exit(), 3);
+        }
+        assert_eq!(std::fs::read(&target).unwrap(), b"old");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
