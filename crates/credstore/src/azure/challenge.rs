@@ -81,7 +81,36 @@ fn parameters_of(text: &str) -> Vec<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_vault_belongs_to_a_resource_exactly_when_it_is_a_subdomain(
+            vault in "[a-c]{1,2}(\\.[a-c]{1,2}){1,3}",
+            resource in "[a-c]{1,2}(\\.[a-c]{1,2}){0,3}",
+        ) {
+            let address = ServiceAddress::new(&format!("https://{vault}")).unwrap();
+            let challenge = Challenge { resource: Some(format!("https://{resource}")), ..Challenge::default() };
+            let labels = |host: &str| host.split('.').rev().map(str::to_owned).collect::<Vec<_>>();
+            let (inner, outer) = (labels(&vault), labels(&resource));
+            prop_assert_eq!(challenge.belongs_to(&address), inner.len() > outer.len() && inner.starts_with(&outer));
+        }
+
+        #[test]
+        fn a_written_challenge_is_read_back(tenant in "[a-z0-9-]{1,36}", host in "[a-z]{1,9}(\\.[a-z]{1,9}){1,2}") {
+            let text = format!("Bearer authorization=\"https://login.example/{tenant}\", resource=\"https://{host}\"");
+            let challenge = Challenge::read(&text).unwrap();
+            prop_assert_eq!(challenge.tenant, Some(tenant));
+            prop_assert_eq!(challenge.resource, Some(format!("https://{host}")));
+        }
+
+        #[test]
+        fn no_header_is_too_strange_to_be_read(text in "\\PC{0,80}") {
+            let _ = Challenge::read(&format!("Bearer {text}"));
+        }
+    }
 
     fn vault() -> ServiceAddress {
         ServiceAddress::new("https://acme-kv.vault.azure.net").unwrap()

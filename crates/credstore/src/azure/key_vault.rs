@@ -194,7 +194,18 @@ fn set_body(value: &Secret, properties: &SecretProperties) -> Body {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_value_arrives_as_it_was_given(value in "\\PC{0,40}|[\\x00-\\x1f\"\\\\]{0,40}") {
+            let body = set_body(&Secret::from(value.clone()), &SecretProperties::default());
+            let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            prop_assert_eq!(read, serde_json::json!({ "value": value }));
+        }
+    }
 
     #[test]
     fn the_body_of_set_is_json_and_its_buffer_did_not_grow() {

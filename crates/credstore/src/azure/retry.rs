@@ -103,7 +103,22 @@ pub(crate) fn jitter() -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_pause_is_within_the_time_and_never_shorter_than_the_hint(
+            tries in 1..10u32, hint in proptest::option::of(0..100u64), jitter: u8, remaining in 0..100u64,
+        ) {
+            let (hint, remaining) = (hint.map(Duration::from_secs), Duration::from_secs(remaining));
+            if let Some(pause) = pause(tries, hint, PAUSE_AFTER_FAULT, jitter, remaining) {
+                prop_assert!(pause < remaining && pause >= hint.unwrap_or_default() && tries < TRIES);
+                prop_assert!(pause >= PAUSE_AFTER_FAULT / 2);
+            }
+        }
+    }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()

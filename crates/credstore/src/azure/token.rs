@@ -393,7 +393,18 @@ fn read_token(answer: &Response<Body>, now: Timestamp) -> Option<AccessToken> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_form_is_read_back_as_it_was_written(name in "[a-z_]{1,9}", value in "\\PC{0,30}") {
+            let body = form(&[(&name, &value), ("last", "1")]);
+            let read: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
+            prop_assert_eq!(read, [(name, value), ("last".to_owned(), "1".to_owned())]);
+        }
+    }
 
     fn token(expires: i64) -> AccessToken {
         AccessToken { value: Zeroizing::new("planted".to_owned()), expires: Timestamp(expires) }

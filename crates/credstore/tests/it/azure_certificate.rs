@@ -11,6 +11,7 @@ use credstore::azure::certificate::{
 };
 use credstore::protocol::encoding::{base64_any, base64url};
 use credstore::protocol::{Secret, Timestamp};
+use proptest::prelude::*;
 
 use crate::azure_support::{CLIENT, Folder, NOW, certificate, client_id, generated};
 
@@ -294,4 +295,28 @@ fn a_certificate_is_warned_about_from_sixty_days_before_its_end() {
     assert_eq!(at(1).unwrap().0, Error);
     let early = file.findings(Timestamp(generated().public.not_before.0 - 1)).pop().unwrap();
     assert!(early.severity == Error && early.message.contains("is not valid before"), "{}", early.message);
+}
+
+proptest! {
+    #[test]
+    fn no_file_is_too_strange_to_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let der = [&[0x30u8, 0x82][..], &bytes].concat();
+        let pem = [b"-----BEGIN PRIVATE KEY-----\n", &bytes[..], b"\n-----END PRIVATE KEY-----\n"].concat();
+        for file in [&bytes, &der, &pem] {
+            prop_assert!(SigningCertificate::load(file, None).is_err());
+            prop_assert!(public_certificate(file).is_err());
+        }
+    }
+
+    #[test]
+    fn a_file_with_one_changed_byte_is_refused_or_still_signs(at in 0..4000usize, to in 0x20..0x7fu8) {
+        let mut pem = generated().pem.expose_secret().as_bytes().to_vec();
+        let at = at % pem.len();
+        pem[at] = to;
+        if let Ok(certificate) = SigningCertificate::load(&pem, None) {
+            // Text that does not count, such as base64 padding bits, may change; the signature still verifies.
+            prop_assert_eq!(certificate.public().key_bits, Some(2048));
+            prop_assert!(certificate.sign(SigningAlgorithm::Ps256, b"x").is_some());
+        }
+    }
 }

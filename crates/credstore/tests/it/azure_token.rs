@@ -308,6 +308,8 @@ async fn the_three_cases_of_700027_are_told_apart() {
         let diagnosis = refused(&fake).await;
         assert_eq!(diagnosis.code.id, code, "{text}");
         assert!(diagnosis.fix[0].contains(fix), "{:?}", diagnosis.fix);
+        // This certificate came from no file: there is nothing to read again, and so no second question.
+        assert_eq!(fake.tokens_asked(), 1);
     }
 }
 

@@ -142,7 +142,9 @@ fn pair(content: Content) -> Result<SigningCertificate, CertificateError> {
     for key in &keys {
         let key = rsa_key(key)?;
         let wanted = SigningCertificate::public_key_of(&key);
-        if let Some(at) = parsed.iter().position(|certificate| certificate.public_key == wanted) {
+        if let Some(at) =
+            parsed.iter().position(|certificate| certificate.key_bits.is_some() && certificate.public_key == wanted)
+        {
             let mut parsed = parsed;
             let public = parsed.remove(at);
             let chain = parsed.into_iter().map(|other| other.der).filter(|der| *der != public.der).collect();
