@@ -47,7 +47,7 @@ def test_with_get_alone_everything_else_answers_forbidden_by_policy_in_azures_wo
     assert refused.value.error.innererror["code"] == "ForbiddenByPolicy"
     message = refused.value.error.message
     assert message.startswith(f"The user, group or application 'appid={world.reader.client_id};oid=")
-    assert f";numgroups=0;iss=https://sts.windows.net/{world.tenant}/' does not have " in message
+    assert f";numgroups=0;iss={world.here.authority}/{world.tenant}/' does not have " in message
     assert f" secrets {permission} permission on key vault '{VAULT};location=" in message
     assert message.endswith(
         "For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287"
