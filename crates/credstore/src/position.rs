@@ -11,6 +11,34 @@ pub(crate) fn line_and_column(text: &str, at: usize) -> (u32, u32) {
     (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
 
+/// Line and column of many places in one pass over the text.
+pub(crate) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+    line: u32,
+    column: u32,
+}
+
+impl<'a> Cursor<'a> {
+    /// A cursor at the beginning of `text`.
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self { text, at: 0, line: 1, column: 1 }
+    }
+
+    /// Line and column of byte `to`, which is a boundary of characters and not before the one asked for last.
+    pub(crate) fn advance(&mut self, to: usize) -> (u32, u32) {
+        for c in self.text.get(self.at..to).unwrap_or_default().chars() {
+            match c {
+                '\n' => (self.line, self.column) = (self.line.saturating_add(1), 1),
+                '\u{FEFF}' => {}
+                _ => self.column = self.column.saturating_add(1),
+            }
+        }
+        self.at = self.at.max(to);
+        (self.line, self.column)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -23,5 +51,14 @@ mod tests {
         assert_eq!(line_and_column("grün x", "grün ".len()), (1, 6));
         assert_eq!(line_and_column("\u{FEFF}{", 3), (1, 1));
         assert_eq!(line_and_column("ab", 99), (1, 3));
+    }
+
+    #[test]
+    fn a_cursor_gives_the_same_positions() {
+        let text = "\u{FEFF}gr\u{fc}n\r\n x\n\nend";
+        let mut cursor = Cursor::of(text);
+        for (at, _) in text.char_indices() {
+            assert_eq!(cursor.advance(at), line_and_column(text, at), "{at}");
+        }
     }
 }

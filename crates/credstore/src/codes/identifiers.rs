@@ -43,7 +43,7 @@ codes! {
         "A connection string consists of pairs keyword=value, separated by semicolons. A value that holds a semicolon \
          stands in braces.";
     KEYWORD_EMPTY = "CS2018", Invalid, "a keyword is missing",
-        "Nothing stands before the equals sign.";
+        "Nothing stands before the equals sign of a pair. Write the keyword that the driver expects, or remove the pair.";
     IDENTIFIER_EMPTY = "CS2019", Invalid, "an identifier is missing",
         "Nothing stands after the equals sign of a reference. Write the identifier that the administrator gave.";
     PREFIX_WITHOUT_KEYWORD = "CS2020", Invalid, "the keyword after mv-credential- is missing",

@@ -195,5 +195,5 @@ codes! {
     STORE_FILE_KIND = "CS1308", Invalid, "credential_store.json is not a plain file",
         "A pipe, a device or a folder in its place is refused: reading it could wait for ever or never end.";
     STORE_FILE_TOO_LARGE = "CS1309", Invalid, "credential_store.json is too large",
-        "A file of more than 64 MiB is refused before it is read.";
+        "A file of more than 16 MiB is refused before it is read.";
 }

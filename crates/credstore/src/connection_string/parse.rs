@@ -10,7 +10,7 @@ use super::error::{ConnectionStringError, Mistake};
 use super::{ConnectionString, LENGTH_MAX, PREFIX, ParsedPair, quote};
 use crate::diagnosis::Place;
 use crate::nearest::nearest;
-use crate::position::line_and_column;
+use crate::position::{Cursor, line_and_column};
 
 /// A mistake at a byte range of the text that is being looked at.
 type Found = (Mistake, Range<usize>);
@@ -32,12 +32,13 @@ pub(super) fn parse(text: &str) -> Result<ConnectionString, ConnectionStringErro
     let shifted = |(mistake, span): Found| at((mistake, span.start + offset..span.end + offset));
     let pairs = pairs(inner).map_err(shifted)?;
     refuse_twice(inner, &pairs).map_err(shifted)?;
+    let mut cursor = Cursor::of(text);
     let places = pairs
         .iter()
         .filter(|pair| pair.reference.is_some())
         .map(|pair| {
             let span = pair.value.start + offset..pair.value.end + offset;
-            let (line, column) = line_and_column(text, span.start);
+            let (line, column) = cursor.advance(span.start);
             Place { line: Some(line), column: Some(column), span: Some(span), ..Place::default() }
         })
         .collect();

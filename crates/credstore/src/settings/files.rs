@@ -136,7 +136,7 @@ fn check_store_file(store: &FileStoreSettings) -> Vec<Diagnosis> {
         format!("passwords in plain text: {} is the active back end", super::CREDENTIAL_STORE_FILE),
     )
     .fix("credstore setup embedded --resume")
-    .at(store.place.clone());
+    .at(Place { span: None, ..store.place.clone() });
     let mut findings = vec![plain];
     findings.extend(file::check(&store.path));
     findings
@@ -146,7 +146,8 @@ fn check_certificate_file(store: &AzureKeyVaultSettings, settings: &ServerSettin
     let path = &store.certificate_file;
     let folder = settings.file.parent().unwrap_or(Path::new(""));
     let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
-    let place = store.places.certificate_file.clone();
+    // Without a span: the line of the settings is right, it is the file that is not.
+    let place = Place { span: None, ..store.places.certificate_file.clone() };
     let finding = match open_plain(path, CERTIFICATE_MAX) {
         Ok(opened) => match platform::others_may_read(&opened.metadata) {
             Some(mode) => Diagnosis::warning(

@@ -24,8 +24,8 @@ use crate::reference::{IdentifierRules, check_identifier};
 use crate::settings::files::{Opened, ReadError, decode, open_plain};
 use crate::settings::syntax::{Repaired, Syntax};
 
-/// Largest file, in bytes. Ours: some 2,000 passwords of the greatest length that a vault takes.
-pub const STORE_FILE_MAX: u64 = 64 * 1024 * 1024;
+/// Largest file, in bytes. Ours: some 600 passwords of the greatest length that a vault takes.
+pub const STORE_FILE_MAX: u64 = 16 * 1024 * 1024;
 
 /// The file store.
 #[derive(Debug)]
@@ -107,10 +107,10 @@ impl FileStore {
                 Some(loaded) => {
                     warnings.push(stale(&self.path, &broken));
                     loaded.fingerprint = fingerprint;
-                    loaded.broken = Some(broken);
+                    loaded.broken = Some(*broken);
                     Ok((Arc::clone(&loaded.content), warnings))
                 }
-                None => Err(broken.into()),
+                None => Err(StoreError::Diagnosed(broken)),
             },
         }
     }
@@ -143,7 +143,7 @@ fn unreadable(path: &Path, error: &ReadError) -> Diagnosis {
         ReadError::NotPlain => Diagnosis::error(&codes::STORE_FILE_KIND, format!("{name} is not a plain file"))
             .fix("put a plain file there"),
         ReadError::TooLarge => Diagnosis::error(&codes::STORE_FILE_TOO_LARGE, format!("{name} is too large"))
-            .cause("it has more than 64 MiB"),
+            .cause("it has more than 16 MiB"),
         ReadError::Refused(error) => Diagnosis::error(&codes::STORE_FILE_UNREADABLE, format!("{name} cannot be read"))
             .cause(error.kind().to_string())
             .fix("give the account that runs credstore the right to read it"),
@@ -180,12 +180,12 @@ fn without_text(mut finding: Diagnosis, path: &Path) -> Diagnosis {
     finding
 }
 
-fn load(path: &Path, opened: Opened) -> Result<Content, Diagnosis> {
-    let bytes = opened.read().map_err(|error| unreadable(path, &error))?;
-    let text = decode(&bytes, path).map_err(|error| without_text(*error, path))?;
+fn load(path: &Path, opened: Opened) -> Result<Content, Box<Diagnosis>> {
+    let bytes = opened.read().map_err(|error| Box::new(unreadable(path, &error)))?;
+    let text = decode(&bytes, path).map_err(|error| Box::new(without_text(*error, path)))?;
     let (content, findings) = understand(&text, path);
     match findings.into_iter().find(|finding| finding.severity == Severity::Error) {
-        Some(error) => Err(error),
+        Some(error) => Err(Box::new(error)),
         None => Ok(content),
     }
 }
@@ -207,20 +207,24 @@ fn understand(text: &str, path: &Path) -> (Content, Vec<Diagnosis>) {
             Ok((key, secret)) => {
                 content.passwords.insert(key, secret);
             }
-            Err(finding) => findings.push(finding),
+            Err(finding) => findings.push(*finding),
         }
     }
     (content, findings)
 }
 
-fn password(property: ObjectProp<'_>, repaired: &Repaired<'_>, path: &Path) -> Result<(String, Secret), Diagnosis> {
+fn password(
+    property: ObjectProp<'_>,
+    repaired: &Repaired<'_>,
+    path: &Path,
+) -> Result<(String, Secret), Box<Diagnosis>> {
     let key = property.name.as_str().to_owned();
     let range = property.value.range();
     match property.value {
         Value::StringLit(text) => Ok((key, Secret::from(Zeroizing::new(text.value.into_owned())))),
         Value::Object(_) | Value::Array(_) | Value::NumberLit(_) | Value::BooleanLit(_) | Value::NullKeyword(_) => {
             let place = repaired.place(range.start..range.start, Some(key.clone()));
-            Err(wrong_shape(&format!("the value of {key} is not a text"), place, path))
+            Err(Box::new(wrong_shape(&format!("the value of {key} is not a text"), place, path)))
         }
     }
 }

@@ -137,7 +137,8 @@ impl Text<'_> {
         let is_key = key_length.is_some_and(|length| next[length..].trim_start().starts_with(':'));
         let in_array = self.open_brackets(at).last().is_some_and(|(_, bracket)| *bracket == b'[');
         let next_line = self.0[at..at + (self.0[at..].len() - next.len())].contains('\n');
-        if !is_key && !(in_array && next_line) {
+        let certain = is_key || (in_array && next_line);
+        if !certain {
             let span = self.0.len() - next.len()..self.0.len() - next.len() + 1;
             let finding = Diagnosis::error(&codes::UNEXPECTED, "something follows directly after a value")
                 .cause("either a comma is missing, or a quote inside the text is not written \\\"");
@@ -246,6 +247,11 @@ impl Text<'_> {
         }
         if rest.starts_with(';') && before.ends_with(['"', '}', ']']) {
             return replaced(&codes::COMMA_MISSING, "a semicolon stands in the place of a comma", ",");
+        }
+        // jsonc-parser takes a word for one only when a blank or a colon follows.
+        let is_word = self.0[span.clone()].chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+        if is_word && self.0[span.end..].starts_with([',', '}', ']']) {
+            return self.word(span);
         }
         unexpected("this is not JSON", span)
     }

@@ -71,6 +71,12 @@ impl Pass<'_, '_> {
                 at + c.len_utf8()
             }
             c if is_typographic(c) => self.typographic(at, c),
+            c if c.is_control() && !matches!(c, '\t' | '\n' | '\r') => self.fatal(
+                &codes::UNEXPECTED,
+                "there is a control character",
+                "remove it; perhaps this is not a text file",
+                at..at + c.len_utf8(),
+            ),
             c => at + c.len_utf8(),
         }
     }
