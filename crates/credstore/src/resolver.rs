@@ -1,7 +1,7 @@
 //! Identifier to secret: the one place that decides what is asked, what is kept, and what a failure means.
 //!
 //! Concurrent callers of one identifier cause one fetch. Nothing is kept beyond that yet: where a cache belongs
-//! is between [`Resolver::resolve`] and [`Resolver::fetch`]. Fail closed: an identifier that cannot be resolved
+//! is between [`Resolver::resolve`] and `Resolver::fetch`. Fail closed: an identifier that cannot be resolved
 //! is an error, never another text, an empty password or another store's value.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The certificate that signs us in: key and certificate as one thing that can sign, and what is public of it.
 //!
-//! Reading files is in `read` (PEM, PFX) and [`file`] (again when changed), making them in [`make`]. Only RSA
+//! Reading files is in `read` (PEM, PFX) and [`mod@file`] (again when changed), making them in [`make`]. Only RSA
 //! keys: the assertion is PS256 or RS256 (contract section 12). The private key leaves this module as a
 //! signature only, or as the text of a file that was just made.
 
