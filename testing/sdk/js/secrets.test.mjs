@@ -110,7 +110,7 @@ test("a certificate made with openssl and get alone reads a secret and does noth
 });
 
 test("wrong certificate, client id and tenant are refused with Entra's codes", async () => {
-  const readable = given("READABLE");
+  const scope = `${given("VAULT_URL").replace(/^https:\/\/[^.]+\./, "https://")}/.default`;
   const stranger = "00000000-0000-4000-8000-000000000001";
   const cases = [
     [{ key: given("STRANGER_KEY") }, /AADSTS700027/],
@@ -118,6 +118,6 @@ test("wrong certificate, client id and tenant are refused with Entra's codes", a
     [{ tenant: stranger }, /AADSTS90002|endpoints_resolution_error|openid_config_error/],
   ];
   for (const [changes, expected] of cases) {
-    await assert.rejects(clientOf("READER", changes).getSecret(readable), expected);
+    await assert.rejects(credentialOf("READER", changes).getToken(scope), expected);
   }
 });
