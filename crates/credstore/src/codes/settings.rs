@@ -59,7 +59,7 @@ codes! {
     TOO_DEEP = "CS1022", Invalid, "the file is nested too deeply",
         "Objects and arrays stand in one another deeper than any real settings do.";
     SETTINGS_TOO_LARGE = "CS1023", Invalid, "the settings file is too large",
-        "Server Settings larger than 4 MiB are refused before they are read; it is probably another file.";
+        "Server Settings larger than 1 MiB are refused before they are read; it is probably another file.";
     ODD_BLANK = "CS1024", Invalid, "there is a blank that JSON does not know",
         "Web pages hold no-break spaces and similar characters that look like blanks. JSON allows space, tab and \
          newline only. credstore check --fix puts a space there.";

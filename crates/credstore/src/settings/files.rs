@@ -14,7 +14,7 @@ use crate::platform;
 use crate::store::file;
 
 /// Largest settings file, in bytes. Ours: real ones have a few kilobytes.
-pub const SETTINGS_MAX: u64 = 4 * 1024 * 1024;
+pub const SETTINGS_MAX: u64 = 1024 * 1024;
 
 /// Largest certificate file, in bytes. Ours: a key, a certificate and its chain have a few kilobytes.
 pub const CERTIFICATE_MAX: u64 = 1024 * 1024;
@@ -87,7 +87,7 @@ pub fn read(file: &Path) -> Result<Zeroizing<String>, Box<Diagnosis>> {
                 .fix("name a file with --settings")
         }
         Err(ReadError::TooLarge) => Diagnosis::error(&codes::SETTINGS_TOO_LARGE, format!("{name} is too large"))
-            .cause("it has more than 4 MiB; it is probably another file"),
+            .cause("it has more than 1 MiB; it is probably another file"),
         Err(ReadError::Refused(error)) => {
             Diagnosis::error(&codes::SETTINGS_UNREADABLE, format!("{name} cannot be read"))
                 .cause(error.kind().to_string())

@@ -3,7 +3,7 @@
 use jsonc_parser::ast::{Object, Value};
 
 use super::meaning::{Checker, STORE_KEY, span_of};
-use super::syntax::joined;
+use super::syntax::{indexed, joined};
 use crate::Diagnosis;
 use crate::codes::{identifiers, settings as codes};
 use crate::reference::{Form, IdentifierRules, Reference, check_identifier};
@@ -29,7 +29,7 @@ pub(super) fn read(checker: &mut Checker<'_, '_>, root: &Object<'_>, rules: Opti
             }
             Value::Array(array) => {
                 let elements = array.elements.iter().enumerate();
-                let elements: Vec<_> = elements.map(|(at, value)| (value, format!("{pointer}[{at}]"))).collect();
+                let elements: Vec<_> = elements.map(|(at, value)| (value, indexed(&pointer, at))).collect();
                 open.extend(elements.into_iter().rev());
             }
             Value::StringLit(text) => {

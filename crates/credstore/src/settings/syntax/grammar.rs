@@ -92,12 +92,7 @@ impl Text<'_> {
             | Kind::UnexpectedTokenInObject => self.out_of_place(span),
             Kind::UnexpectedColon => unexpected("a colon is out of place", span),
             Kind::UnexpectedToken => self.token(span),
-            Kind::MultipleRootJsonValues => Found {
-                finding: Diagnosis::error(&codes::TEXT_AFTER_END, "something follows after the end of the object")
-                    .fix("remove it, or the closing brace that stands too early"),
-                span,
-                repair: Repair::None,
-            },
+            Kind::MultipleRootJsonValues => self.after_end(span),
             Kind::NestingDepthExceeded => {
                 let finding = Diagnosis::error(&codes::TOO_DEEP, "the file is nested too deeply");
                 Found { finding, span: span.start..span.start, repair: Repair::None }
@@ -115,6 +110,21 @@ impl Text<'_> {
                 unexpected("this is not JSON", span)
             }
             Kind::Custom(_) => unexpected("this is not JSON", span),
+        }
+    }
+
+    /// More text after a whole value: too early an end, or an entry without the braces around all.
+    fn after_end(&self, span: Range<usize>) -> Found {
+        if self.0.trim_start().starts_with('"') && self.0[span.clone()].starts_with(':') {
+            let finding = Diagnosis::error(&codes::NOT_AN_OBJECT, "the braces around the settings are missing")
+                .fix("write { before the first key and } after the last value");
+            return Found { finding, span: 0..1, repair: Repair::None };
+        }
+        Found {
+            finding: Diagnosis::error(&codes::TEXT_AFTER_END, "something follows after the end of the object")
+                .fix("remove it, or the closing brace that stands too early"),
+            span,
+            repair: Repair::None,
         }
     }
 

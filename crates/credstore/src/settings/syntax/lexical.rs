@@ -142,8 +142,9 @@ impl Pass<'_, '_> {
     /// The first character of `text[from..end]` that `is_close` and after which a text may end.
     fn closing(&self, from: usize, end: usize, is_close: impl Fn(char) -> bool) -> Option<(usize, char)> {
         self.text[from..end].char_indices().map(|(offset, c)| (from + offset, c)).find(|(at, c)| {
-            let after = self.text[at + c.len_utf8()..end].trim_start();
-            is_close(*c) && (after.is_empty() || after.starts_with([':', ',', '}', ']']) || after.starts_with("//"))
+            let after = || self.text[at + c.len_utf8()..end].trim_start();
+            let may_end = |after: &str| after.is_empty() || after.starts_with([':', ',', '}', ']', '/']);
+            is_close(*c) && may_end(after())
         })
     }
 

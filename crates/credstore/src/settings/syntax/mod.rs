@@ -80,13 +80,15 @@ fn refuse_duplicate_keys(repaired: &Repaired<'_>, findings: &mut Vec<Diagnosis>)
         match value {
             Value::Object(object) => {
                 duplicate_keys(repaired, object, &pointer, findings);
-                for property in &object.properties {
+                for property in object.properties.iter().filter(|property| is_container(&property.value)) {
                     open.push((&property.value, joined(&pointer, property.name.as_str())));
                 }
             }
             Value::Array(array) => {
-                for (position, element) in array.elements.iter().enumerate() {
-                    open.push((element, format!("{pointer}[{position}]")));
+                for (position, element) in
+                    array.elements.iter().enumerate().filter(|(_, element)| is_container(element))
+                {
+                    open.push((element, indexed(&pointer, position)));
                 }
             }
             Value::StringLit(_) | Value::NumberLit(_) | Value::BooleanLit(_) | Value::NullKeyword(_) => {}
@@ -119,9 +121,27 @@ fn duplicate_keys(repaired: &Repaired<'_>, object: &Object<'_>, pointer: &str, f
     }
 }
 
-/// A path in the document: members joined by dots.
+/// Longest path that is kept, in bytes. Ours: a file of deep nesting and long keys must not cost a multiple of its size.
+const POINTER_MAX: usize = 256;
+
+/// A path in the document: members joined by dots. Too long a path ends with `…`.
 pub(crate) fn joined(pointer: &str, key: &str) -> String {
-    if pointer.is_empty() { key.to_owned() } else { format!("{pointer}.{key}") }
+    if pointer.is_empty() && key.len() <= POINTER_MAX {
+        return key.to_owned();
+    }
+    if pointer.len() + key.len() < POINTER_MAX {
+        return format!("{pointer}.{key}");
+    }
+    format!("{}…", pointer.trim_end_matches('…'))
+}
+
+/// The path of an element of the list at `pointer`.
+pub(crate) fn indexed(pointer: &str, position: usize) -> String {
+    if pointer.len() < POINTER_MAX { format!("{pointer}[{position}]") } else { pointer.to_owned() }
+}
+
+fn is_container(value: &Value<'_>) -> bool {
+    matches!(value, Value::Object(_) | Value::Array(_))
 }
 
 #[cfg(test)]
@@ -138,5 +158,16 @@ mod tests {
     fn edits_are_made_in_the_order_of_the_text_and_never_overlap() {
         let findings = [finding(3..3, ","), finding(0..1, "x"), finding(0..2, "never"), finding(9..9, "outside")];
         assert_eq!(fix_all("abc", &findings), "xbc,");
+    }
+
+    #[test]
+    fn a_path_is_never_longer_than_its_limit() {
+        let mut pointer = String::new();
+        for _ in 0..1_000 {
+            pointer = indexed(&joined(&pointer, "abcdefghij"), 7);
+            assert!(pointer.len() <= POINTER_MAX + 8, "{}", pointer.len());
+        }
+        assert_eq!(joined("", &"k".repeat(POINTER_MAX)).len(), POINTER_MAX);
+        assert_eq!(joined("", &"k".repeat(POINTER_MAX + 1)), "…");
     }
 }
