@@ -6,6 +6,7 @@ import asyncio
 import base64
 import datetime
 import json
+import pathlib
 import ssl
 import urllib.error
 import urllib.parse
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-from conftest import READABLE, VAULT, App
+from conftest import READABLE, READABLE_VALUE, VAULT, App
 
 # ---- permission ---------------------------------------------------------------------------------------------------
 
@@ -141,8 +142,8 @@ def test_a_refusal_carries_the_ids_that_support_asks_for(world):
 # ---- the same through our own client ------------------------------------------------------------------------------
 
 
-def refusal_of_get(world, **changes) -> str:
-    """Standard error of `credstore get`, with Server Settings in which something is wrong."""
+def refusal_of_get(world, environment: dict[str, str] | None = None, **changes) -> str:
+    """Standard error of `credstore get`, with Server Settings or an environment in which something is wrong."""
     entry = {
         "Type": "AzureKeyVault",
         "TenantId": world.tenant,
@@ -156,8 +157,11 @@ def refusal_of_get(world, **changes) -> str:
     settings = world.here.folder / f"settings-{uuid.uuid4()}.json"
     settings.write_text(json.dumps({"CredentialStore": {**entry, **changes}}, indent=2))
     settings.chmod(0o600)
-    done = world.here.run("--settings", str(settings), "get", READABLE, exit_code=4 if changes else 0)
-    assert done.stdout == b"" or not changes
+    wrong = bool(changes or environment)
+    done = world.here.run(
+        "--settings", str(settings), "get", READABLE, exit_code=4 if wrong else 0, environment=environment
+    )
+    assert done.stdout == (b"" if wrong else READABLE_VALUE.encode())
     return done.stderr.decode()
 
 
@@ -185,6 +189,14 @@ def test_get_names_the_code_and_a_fix(world, changes, code, upstream):
 def test_get_says_renew_when_the_certificate_has_expired(world, expired):
     message = refusal_of_get(world, ClientId=expired.client_id, CertificateFile=str(expired.certificate))
     assert message.startswith("error[CS31"), message
+    assert "\n  fix " in message
+
+
+def test_get_names_both_clocks_when_ours_is_wrong(world):
+    (library,) = pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+    message = refusal_of_get(world, {"LD_PRELOAD": str(library), "FAKETIME": "+2h"})
+    assert message.startswith("error[CS3105]: "), message
+    assert "AADSTS700024" in message
     assert "\n  fix " in message
 
 
