@@ -4,9 +4,13 @@
 // the authority host is configured, the CA file (NODE_EXTRA_CA_CERTS) and no instance discovery.
 
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { before, test } from "node:test";
 import { ClientCertificateCredential } from "@azure/identity";
 import { SecretClient } from "@azure/keyvault-secrets";
+
+// Debian 12 has Node 18, where the SDK looks for this global in vain.
+globalThis.crypto ??= webcrypto;
 
 const given = (name) => {
   const value = process.env[`CREDSTORE_TEST_${name}`];
