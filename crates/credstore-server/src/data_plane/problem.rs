@@ -25,7 +25,8 @@ pub(super) struct Problem {
     code: &'static str,
     inner: Option<&'static str>,
     message: Cow<'static, str>,
-    header: Option<(HeaderName, HeaderValue)>,
+    /// Boxed: hardly any problem has one, and every result carries its size.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// Longest part of a path that an error text repeats.
@@ -79,7 +80,7 @@ impl Problem {
     pub(super) fn other_method(methods: Vec<&'static str>) -> Self {
         let message = "The method is not allowed for the request URI.";
         let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
-        Self { header: Some(allow(&methods)), ..problem }
+        Self { header: Some(Box::new(allow(&methods))), ..problem }
     }
 
     /// A body that could not be read.
@@ -154,7 +155,7 @@ impl Problem {
             VaultError::Busy => {
                 let message = "Request was not processed because too many requests were received. Reason: \
                                VaultRequestTypeLimitReached";
-                let header = Some((RETRY_AFTER, HeaderValue::from_static("1")));
+                let header = Some(Box::new((RETRY_AFTER, HeaderValue::from_static("1"))));
                 Self { header, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "Throttled", message) }
             }
             VaultError::ReadOnly(reason) => {
@@ -180,7 +181,7 @@ impl Problem {
         let innererror = self.inner.map(|code| InnerError { code: code.to_owned() });
         let error = ErrorDetail { code: self.code.to_owned(), message: self.message.into_owned(), innererror };
         let mut response = json_answer(self.status, &ErrorBody { error });
-        response.headers_mut().extend(self.header);
+        response.headers_mut().extend(self.header.map(|header| *header));
         response
     }
 }

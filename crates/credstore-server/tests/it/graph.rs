@@ -1,0 +1,102 @@
+//! Graph as contract section 16 writes it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::world::{Answer, GRAPH, World, ask};
+
+async fn call(world: &World, method: &str, path: &str, body: Value) -> Answer {
+    let token = world.operator_token("graph").await;
+    let request = ask(method, GRAPH, path).token(&token);
+    let request = if body.is_null() { request } else { request.json(&body) };
+    request.of(&world.app).await
+}
+
+#[tokio::test]
+async fn an_application_is_found_by_each_filter() {
+    let world = World::empty();
+    let (id, client, object) = world.application("pm-server").await;
+    for filter in ["startswith(displayName,'pm')", "displayName eq 'pm-server'", &format!("appId eq '{client}'")] {
+        let path = format!("/v1.0/applications?$filter={}", filter.replace(' ', "%20").replace('\'', "%27"));
+        let found = call(&world, "GET", &path, Value::Null).await.expect(200);
+        let value = found["value"].as_array().unwrap();
+        assert_eq!((value.len(), &value[0]["id"]), (1, &json!(id)), "{filter}");
+    }
+    let path = format!("/v1.0/servicePrincipals?%24filter=servicePrincipalNames%2Fany(c%3Ac+eq+%27{client}%27)");
+    let found = call(&world, "GET", &path, Value::Null).await.expect(200);
+    assert_eq!(found["value"][0]["id"], json!(object));
+    assert_eq!(found["value"][0]["servicePrincipalNames"], json!([client]));
+    assert!(id != client && client != object && id != object);
+    let none = call(&world, "GET", "/v1.0/applications?$filter=appId%20eq%20'none'", Value::Null).await.expect(200);
+    assert_eq!(none["value"], json!([]));
+    let bad = call(&world, "GET", "/v1.0/applications?$filter=x%20gt%201", Value::Null).await.error();
+    assert_eq!((bad.0, bad.1.as_str()), (400, "Request_BadRequest"));
+}
+
+#[tokio::test]
+async fn a_patch_of_key_credentials_replaces_the_list() {
+    let world = World::empty();
+    let (id, ..) = world.application("pm").await;
+    let path = format!("/v1.0/applications/{id}");
+    let shown = call(&world, "GET", &path, Value::Null).await.expect(200);
+    let key = shown["keyCredentials"][0].clone();
+    assert_eq!(
+        (&key["key"], &key["type"], &key["usage"]),
+        (&Value::Null, &json!("AsymmetricX509Cert"), &json!("Verify"))
+    );
+    assert_eq!(key["customKeyIdentifier"].as_str().unwrap().len(), 40);
+    // As az sends it: what was read, and the new key with line breaks inside.
+    call(&world, "PATCH", &path, json!({"keyCredentials": [key]})).await.expect(204);
+    let kept = call(&world, "GET", &path, Value::Null).await.expect(200);
+    assert_eq!(kept["keyCredentials"][0]["keyId"], key["keyId"]);
+    call(&world, "PATCH", &path, json!({"keyCredentials": []})).await.expect(204);
+    let none = call(&world, "GET", &path, Value::Null).await.expect(200);
+    assert_eq!(none["keyCredentials"], json!([]));
+    let text = STANDARD.encode(&world.certificate);
+    let broken: Vec<String> =
+        text.as_bytes().chunks(76).map(|line| String::from_utf8(line.to_vec()).unwrap()).collect();
+    let new = json!({"@odata.type": "#microsoft.graph.keyCredential", "displayName": null, "type": "AsymmetricX509Cert",
+        "usage": "Verify", "keyId": "5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1", "key": broken.join("\n")});
+    call(&world, "PATCH", &path, json!({"keyCredentials": [new]})).await.expect(204);
+    let with_key = call(&world, "GET", &format!("{path}?$select=keyCredentials"), Value::Null).await.expect(200);
+    assert_eq!(with_key["keyCredentials"][0]["key"], json!(text));
+}
+
+#[tokio::test]
+async fn errors_have_graphs_codes() {
+    let world = World::empty();
+    let (_, client, _) = world.application("pm").await;
+    let unknown = "/v1.0/applications/5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1";
+    for (method, path, body, status, code) in [
+        ("GET", "/v1.0/me", Value::Null, 400, "BadRequest"),
+        ("GET", unknown, Value::Null, 404, "Request_ResourceNotFound"),
+        ("DELETE", unknown, Value::Null, 404, "Request_ResourceNotFound"),
+        ("GET", "/v1.0/applications/x", Value::Null, 404, "Request_ResourceNotFound"),
+        ("POST", "/v1.0/applications", json!({}), 400, "Request_BadRequest"),
+        ("POST", "/v1.0/servicePrincipals", json!({"appId": client}), 409, "Request_MultipleObjectsWithSameKeyValue"),
+        ("PUT", "/v1.0/me", Value::Null, 405, "Request_BadRequest"),
+        ("GET", "/v1.0/users", Value::Null, 400, "BadRequest"),
+    ] {
+        let error = call(&world, method, path, body).await.error();
+        assert_eq!((error.0, error.1.as_str()), (status, code), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_application_cannot_sign_in_and_the_operator_cannot_be_deleted() {
+    let world = World::empty();
+    let (id, client, _) = world.application("pm").await;
+    call(&world, "DELETE", &format!("/v1.0/applications/{id}"), Value::Null).await.expect(204);
+    let assertion = world.assertion(&crate::world::claims(&world, &client));
+    let form = World::form(&client, "https://vault.localhost:8443/.default", &assertion);
+    let path = format!("/{}/oauth2/v2.0/token", world.tenant);
+    let refused = ask("POST", crate::world::LOGIN, &path).text(&form).of(&world.app).await.expect(400);
+    assert_eq!(refused["error_codes"], json!([700_016]));
+    let list = call(&world, "GET", "/v1.0/applications", Value::Null).await.expect(200);
+    let operator = list["value"].as_array().unwrap().iter().find(|app| app["appId"] == json!(world.operator)).cloned();
+    if let Some(operator) = operator {
+        let path = format!("/v1.0/applications/{}", operator["id"].as_str().unwrap());
+        assert_eq!(call(&world, "DELETE", &path, Value::Null).await.error().0, 403);
+    }
+}
