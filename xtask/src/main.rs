@@ -19,8 +19,8 @@ usage: cargo xtask COMMAND
 
   tidy                                  the repository's own rules
   crashloop [--rounds N] [--seed S]     kill -9 in the middle of writes; no acknowledged write may be lost
-  bench vault [--seconds N] [--rounds N] [--secrets N] [--out DIR]
-                                        reads against nginx, creates against the disk; Linux with two cores
+  bench vault [--seconds N] [--rounds N] [--secrets N] [--out DIR] [--binary FILE]
+                                        reads against nginx, creates against the disk; builds the release first
 ";
 
 fn main() -> ExitCode {
