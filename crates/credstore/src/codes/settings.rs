@@ -174,6 +174,9 @@ codes! {
     CERTIFICATE_PARAMETERS = "CS1214", Usage, "no certificate can be made like this",
         "Keys have 2048, 3072 or 4096 bits, certificates are valid for 1 to 3650 days, and the subject is a name or \
          parts such as CN=process-mining, O=Acme.";
+    CA_FILE_UNREADABLE = "CS1215", Invalid, "the CaFile cannot be read",
+        "CaFile names a PEM file with further authorities that are trusted for TLS, such as that of the embedded vault \
+         or of a proxy. A relative path begins at the folder of the settings file.";
 
     PLAIN_TEXT_STORE = "CS1301", Findings, "the active credential store holds passwords in plain text",
         "credential_store.json is not encrypted: whoever can read the file or its backup has every password. An \

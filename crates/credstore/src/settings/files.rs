@@ -126,7 +126,11 @@ pub fn check_files(settings: &ServerSettings) -> Vec<Diagnosis> {
     match &settings.store {
         None | Some(StoreSettings::EncryptedFile(_)) => Vec::new(),
         Some(StoreSettings::File(store)) => check_store_file(store),
-        Some(StoreSettings::AzureKeyVault(store)) => check_certificate_file(store, settings),
+        Some(StoreSettings::AzureKeyVault(store)) => {
+            let mut findings = check_certificate_file(store, settings);
+            findings.extend(check_ca_file(store));
+            findings
+        }
     }
 }
 
@@ -178,4 +182,20 @@ fn check_certificate_file(store: &AzureKeyVaultSettings, settings: &ServerSettin
         }
     };
     vec![finding.at(place)]
+}
+
+fn check_ca_file(store: &AzureKeyVaultSettings) -> Option<Diagnosis> {
+    let path = store.ca_file.as_ref()?;
+    let cause = match open_plain(path, CERTIFICATE_MAX) {
+        Ok(_) => return None,
+        Err(ReadError::Missing) => "it is not there".to_owned(),
+        Err(ReadError::NotPlain) => "it is not a plain file".to_owned(),
+        Err(ReadError::TooLarge) => "it has more than 1 MiB".to_owned(),
+        Err(ReadError::Refused(error)) => error.kind().to_string(),
+    };
+    let error = Diagnosis::error(&codes::CA_FILE_UNREADABLE, format!("the CaFile {} cannot be read", path.display()))
+        .cause(cause)
+        .fix("put the PEM file of the authority there, or remove CaFile");
+    let place = store.places.ca_file.clone().unwrap_or_default();
+    Some(error.at(Place { span: None, ..place }))
 }

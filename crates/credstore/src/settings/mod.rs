@@ -145,7 +145,7 @@ pub fn parse(text: &str, file: &Path) -> Parsed {
     let settings = syntax.repaired.and_then(|repaired| meaning::read(&repaired, file, &mut findings));
     findings.sort_by_key(|finding| {
         let place = finding.place.as_ref();
-        place.and_then(|place| place.span.as_ref()).map_or(usize::MAX, |span| span.start)
+        place.map_or((u32::MAX, 0), |place| (place.line.unwrap_or(u32::MAX), place.column.unwrap_or(0)))
     });
     Parsed { settings, findings }
 }

@@ -282,6 +282,15 @@ fn a_broken_file_is_not_written_over() {
 }
 
 #[test]
+fn a_ca_file_that_is_not_there_is_an_error() {
+    let text = set_store_entry("", &azure_entry("/dev/null/x")).unwrap().text;
+    let text = text.replace("\"VaultName\"", "\"CaFile\": \"/nowhere/ca.pem\", \"VaultName\"");
+    let settings = parse(&text).settings.unwrap();
+    let found: Vec<_> = settings::check_files(&settings).iter().map(|finding| finding.code.id).collect();
+    assert_eq!(found, ["CS1210", "CS1215"]);
+}
+
+#[test]
 fn files_that_the_settings_name_are_checked() {
     use std::os::unix::fs::PermissionsExt;
     let folder = std::env::temp_dir().join(format!("credstore-settings-{}", std::process::id()));
