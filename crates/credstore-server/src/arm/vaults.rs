@@ -21,7 +21,6 @@ use super::problem::Problem;
 use crate::app::{App, Incoming};
 use crate::body::Content;
 use crate::limits::BODY_MAX;
-use crate::names::LOCATION;
 use crate::outcome::{empty_answer, json_answer};
 use crate::routes::Captures;
 use crate::{graph::rfc3339, json};
@@ -364,8 +363,7 @@ fn specification(request: Request) -> Result<VaultSpec, Problem> {
     Ok(VaultSpec {
         tenant: tenant.transpose()?,
         resource_group: None,
-        // Locations compare without case or blanks in Azure; here there is one, and another name for it is kept.
-        location: request.location.filter(|location| !location.is_empty()).or(Some(LOCATION.to_owned())),
+        location: request.location.filter(|location| !location.is_empty()),
         tags: request.tags,
         access_policies: properties.access_policies.map(policies).transpose()?,
         rbac: properties.enable_rbac_authorization,

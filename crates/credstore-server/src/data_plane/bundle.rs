@@ -4,6 +4,7 @@ use credstore_protocol::VaultName;
 use credstore_protocol::key_vault::{DeletedSecret, SecretAttributes, SecretBundle, SecretItem};
 use credstore_vault::{DeletedRecord, SecretRecord};
 
+use crate::names::LOCATION;
 use crate::site::Site;
 
 /// Makes identifiers of one vault.
@@ -12,13 +13,24 @@ pub(super) struct Ids {
     base: String,
     name_length: usize,
     vault: VaultName,
+    /// Where the vault is said to be; only a denial asks.
+    location: String,
 }
 
 impl Ids {
     pub(super) fn new(site: &Site, vault: &VaultName) -> Self {
         let host = site.vault_host(vault);
         let name_length = host.rfind(':').unwrap_or(host.len());
-        Self { base: format!("https://{host}"), name_length, vault: vault.clone() }
+        Self { base: format!("https://{host}"), name_length, vault: vault.clone(), location: LOCATION.to_owned() }
+    }
+
+    /// The same, for the texts about a vault that is elsewhere.
+    pub(super) fn located(self, location: String) -> Self {
+        Self { location, ..self }
+    }
+
+    pub(super) fn location(&self) -> &str {
+        &self.location
     }
 
     /// The host without a port.

@@ -81,9 +81,10 @@ where
         return Err(Problem::no_route(""));
     };
     let ids = Ids::new(app.site(), vault_name);
-    let explain = |error: VaultError| Problem::of(error, app.names(), &ids);
-    let vault = app.installation().vaults().open(vault_name).map_err(explain)?;
-    vault.authorize(&caller, operation).map_err(explain)?;
+    let vault = app.installation().vaults().open(vault_name).map_err(|error| Problem::of(error, app.names(), &ids))?;
+    if let Err(error) = vault.authorize(&caller, operation) {
+        return Err(Problem::of(error, app.names(), &ids.located(vault.location())));
+    }
     let call = Call { app, ids: &ids, vault, caller, query, version, now: app.now() };
     call.perform(operation, &captures, parts, body).await
 }

@@ -14,7 +14,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::bundle::Ids;
 use crate::body::Content;
-use crate::names::{LOCATION, Names};
+use crate::names::Names;
 use crate::outcome::{allow, json_answer};
 use crate::tokens::Unauthenticated;
 
@@ -203,13 +203,14 @@ fn data_action(operation: Operation) -> &'static str {
 }
 
 fn denied(caller: &Caller, operation: Operation, model: PermissionModel, names: &Names, ids: &Ids) -> Problem {
-    let (app, object, issuer, vault) = (&caller.app_id, &caller.object_id, &names.issuer, ids.vault());
+    let (app, object, issuer) = (&caller.app_id, &caller.object_id, &names.issuer);
+    let (vault, location) = (ids.vault(), ids.location());
     match model {
         PermissionModel::AccessPolicies => Problem::forbidden(
             "ForbiddenByPolicy",
             format!(
                 "The user, group or application 'appid={app};oid={object};numgroups=0;iss={issuer}' does not have \
-                 {} permission on key vault '{vault};location={LOCATION}'. For help resolving this issue, please \
+                 {} permission on key vault '{vault};location={location}'. For help resolving this issue, please \
                  see https://go.microsoft.com/fwlink/?linkid=2125287",
                 operation.permission()
             ),
@@ -221,7 +222,7 @@ fn denied(caller: &Caller, operation: Operation, model: PermissionModel, names: 
                  role definitions were changed recently, please observe propagation time.\r\nCaller: \
                  appid={app};oid={object};iss={issuer}\r\nAction: 'Microsoft.KeyVault/vaults/{}'\r\nResource: \
                  '{vault}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null\r\nVault: \
-                 {vault};location={LOCATION}\r\n",
+                 {vault};location={location}\r\n",
                 data_action(operation)
             ),
         ),

@@ -2,7 +2,7 @@
 //!
 //! An accept loop of our own, because axum's has no deadlines (reliability goal A5, measured): each connection has
 //! a time for its handshake, its first head, each body, each pause and each unread answer. Places are given before
-//! authentication; see [`places`](self) for whom a full house turns out.
+//! authentication; the module `places` says whom a full house turns out.
 
 mod paced;
 mod places;
@@ -24,6 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::{App, sendable};
@@ -90,7 +91,8 @@ pub async fn serve(
     let bind = |source| ServeError::Bind { address: options.listen, source };
     let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
     ready(listener.local_addr().map_err(bind)?);
-    let service = Arc::new(Service { http: builders(&options.limits), app, acceptor, limits: options.limits });
+    let (stopping, stop) = watch::channel(false);
+    let service = Arc::new(Service { http: builders(&options.limits), app, acceptor, limits: options.limits, stop });
     let places = Places::new(service.limits.connections);
     let graceful = GracefulShutdown::new();
     let mut shutdown = pin!(shutdown);
@@ -110,12 +112,12 @@ pub async fn serve(
         }
     }
     drop(listener);
+    // Handshakes are nobody's request: they end at once, so that only what was asked holds the end up.
+    let _ = stopping.send(true);
     if tokio::time::timeout(service.limits.drain, graceful.shutdown()).await.is_err() {
         places.turn_out_all();
     }
-    let app = service.app.clone();
     let flushed = service.app.aside(|installation| installation.flush_usage()).await;
-    drop(app);
     if flushed.is_err() {
         tracing::error!("the last-read times could not be written");
     }
@@ -127,6 +129,8 @@ struct Service {
     acceptor: TlsAcceptor,
     limits: Limits,
     http: [Builder<TokioExecutor>; 2],
+    /// True from the moment that the listener was told to stop.
+    stop: watch::Receiver<bool>,
 }
 
 /// HTTP/1.1 and HTTP/2, with their limits. Which one a connection speaks is settled by ALPN.
@@ -187,8 +191,13 @@ async fn connection(
 ) {
     // An answer is one small write: waiting to fill a packet only delays it.
     let _ = stream.set_nodelay(true);
-    let Ok(Ok(stream)) = tokio::time::timeout(service.limits.tls, service.acceptor.accept(stream)).await else {
-        return;
+    let mut stop = service.stop.clone();
+    let stream = tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => return,
+        done = tokio::time::timeout(service.limits.tls, service.acceptor.accept(stream)) => match done {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(_)) | Err(_) => return,
+        },
     };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let pace = Arc::new(Pace::new(http2));

@@ -95,8 +95,7 @@ async fn a_deleted_application_cannot_sign_in_and_the_operator_cannot_be_deleted
     assert_eq!(refused["error_codes"], json!([700_016]));
     let list = call(&world, "GET", "/v1.0/applications", Value::Null).await.expect(200);
     let operator = list["value"].as_array().unwrap().iter().find(|app| app["appId"] == json!(world.operator)).cloned();
-    if let Some(operator) = operator {
-        let path = format!("/v1.0/applications/{}", operator["id"].as_str().unwrap());
-        assert_eq!(call(&world, "DELETE", &path, Value::Null).await.error().0, 403);
-    }
+    let operator = operator.expect("the operator is an application like any other");
+    let path = format!("/v1.0/applications/{}", operator["id"].as_str().unwrap());
+    assert_eq!(call(&world, "DELETE", &path, Value::Null).await.error().0, 403);
 }

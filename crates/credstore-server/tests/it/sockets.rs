@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credstore_server::{Limits, ServeError, ServeOptions, Tls, serve};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -36,7 +37,7 @@ async fn start(world: World, limits: Limits) -> Running {
     let app = world.app.clone();
     let ended = tokio::spawn(async move {
         let shutdown = async { drop(stopped.await) };
-        serve(app, options, |address| drop(told.send(address)), shutdown).await
+        serve(app, options, |address| told.send(address).unwrap(), shutdown).await
     });
     Running { world, address: address.await.unwrap(), stop, ended }
 }
@@ -117,6 +118,49 @@ async fn both_tls_versions_and_both_protocols_are_spoken() {
     let answer = running.raw(&get(VAULT)).await;
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("AKV10000"), "{answer}");
     running.stop().await;
+}
+
+#[tokio::test]
+async fn http2_requests_share_a_connection_and_are_checked_alike() {
+    let running = start(World::with_vault().await, Limits::default()).await;
+    let token = running.world.operator_token("vault").await;
+    let stream = running.connect(&rustls::version::TLS13, b"h2").await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let driver = tokio::spawn(connection);
+    for (authority, host, token, status) in [
+        (VAULT, None, None, 401),
+        (VAULT, None, Some(&token), 200),
+        (VAULT, Some("graph.localhost:8443"), Some(&token), 400),
+        ("evil.example:8443", None, Some(&token), 421),
+    ] {
+        let mut request = http::Request::get(format!("https://{authority}/secrets?api-version=7.4"));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(host) = host {
+            request = request.header("host", host);
+        }
+        let request = request.body(http_body_util::Empty::<hyper::body::Bytes>::new()).unwrap();
+        assert_eq!(sender.send_request(request).await.unwrap().status(), status, "{authority} {host:?}");
+    }
+    drop(sender);
+    driver.await.unwrap().unwrap();
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_handshakes_that_nobody_goes_on_with() {
+    let running = start(
+        World::empty(),
+        Limits { drain: Duration::from_secs(3600), tls: Duration::from_secs(3600), ..Limits::default() },
+    )
+    .await;
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    // The listener answers this one, so it has accepted the silent one before.
+    running.raw(&get(VAULT)).await;
+    running.stop().await;
+    assert_eq!(until_closed(&mut silent).await, "");
 }
 
 #[tokio::test]
