@@ -10,7 +10,7 @@ mod founding;
 mod operator;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use credstore_protocol::{Secret, TenantId, Timestamp};
 use zeroize::Zeroizing;
@@ -50,7 +50,11 @@ pub struct Installation {
 /// Where the operator's private key is.
 enum Credential {
     File(PathBuf),
-    Memory(Zeroizing<String>),
+    /// Made when it is first asked for.
+    Memory {
+        made: Mutex<Option<Zeroizing<String>>>,
+        opened: Timestamp,
+    },
 }
 
 impl From<StorageError> for OpenError {
@@ -110,7 +114,7 @@ impl Installation {
     }
 
     /// An installation in any storage: an empty one is filled, another one is opened. There are no files; the
-    /// operator's key is in memory and new each time.
+    /// operator's key is in memory, made when it is first asked for.
     ///
     /// # Errors
     /// As [`open`](Self::open), as far as it is about the store.
@@ -119,9 +123,8 @@ impl Installation {
             founding::found(&storage, root_key, None, now)?;
         }
         let opened = Opened::read(&storage, root_key)?;
-        let credential = operator::new_credential(now)?;
-        opened.directory.set_operator_key(credential.certificate_der)?;
-        Ok(Self::assemble(opened, storage, Credential::Memory(credential.pem), None))
+        let credential = Credential::Memory { made: Mutex::new(None), opened: now };
+        Ok(Self::assemble(opened, storage, credential, None))
     }
 
     fn open_locked(
@@ -200,10 +203,18 @@ impl Installation {
     /// The operator's private key and certificate, PEM, as in `operator.pem`.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the file cannot be read, or the key in memory cannot be made.
     pub fn operator_pem(&self) -> Result<Secret, OpenError> {
         match &self.credential {
-            Credential::Memory(pem) => Ok(Secret::from(pem.clone())),
+            Credential::Memory { made, opened } => {
+                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(pem) = &*made {
+                    return Ok(Secret::from(pem.clone()));
+                }
+                let credential = operator::new_credential(*opened)?;
+                self.directory.set_operator_key(credential.certificate_der)?;
+                Ok(Secret::from(made.insert(credential.pem).clone()))
+            }
             Credential::File(path) => {
                 files::read(path)?.map(Secret::from).ok_or_else(|| OpenError::Missing(path.clone()))
             }

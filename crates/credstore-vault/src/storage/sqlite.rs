@@ -243,10 +243,11 @@ impl Storage for SqliteStorage {
 
 impl Drop for SqliteStorage {
     fn drop(&mut self) {
-        self.queue = None;
+        // Readers first: the last connection to close is the one that may shorten and remove the log.
         for reader in &mut self.readers {
             *reader.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
         }
+        self.queue = None;
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has said so already, and its connection is gone with it.
             let _ = writer.join();

@@ -1,0 +1,169 @@
+//! Records that were changed, swapped or cut in the storage are noticed, never served.
+
+use std::sync::Arc;
+
+use credstore_testing::canary::Canary;
+use credstore_vault::storage::{Batch, Rows, Storage};
+use credstore_vault::{Installation, OpenError, VaultError};
+
+use crate::world::{NOW, World, name, set, vault_name};
+
+const VALUE: &str = "planted-value-0123456789";
+
+fn rows(storage: &dyn Storage) -> Rows {
+    storage.scan(&[], None, usize::MAX).unwrap()
+}
+
+fn put(storage: &dyn Storage, key: &[u8], value: Vec<u8>) {
+    storage.commit(Batch { puts: vec![(key.to_vec(), value)], ..Batch::default() }).unwrap();
+}
+
+fn world() -> World {
+    let world = World::new();
+    world.set("alpha", VALUE, NOW);
+    world.set("alpha", "second", NOW);
+    world.set("beta", "other", NOW);
+    world.vault.delete_secret(&world.operator(), &name("beta"), NOW).unwrap();
+    world
+}
+
+/// Opens everything anew and reads every record. `Ok` means that nothing was noticed and all values are right.
+fn verify(world: &World) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Debug| format!("{error:?}");
+    let installation =
+        Installation::over(Arc::clone(&world.storage), &world.root_key, NOW).map_err(|error| text(&error))?;
+    let operator = world.operator();
+    let vault = installation.vaults().open(&vault_name("acme-kv")).map_err(|error| text(&error))?;
+    let secrets = vault.secrets(&operator, None, 25).map_err(|error| text(&error))?.0;
+    if secrets.len() != 1 {
+        return Err("a secret is missing".to_owned());
+    }
+    let versions = vault.secret_versions(&operator, &name("alpha"), None, 25).map_err(|error| text(&error))?.0;
+    let mut values = Vec::new();
+    for version in &versions {
+        let secret = vault.secret(&operator, &name("alpha"), Some(&version.version), NOW).map_err(|e| text(&e))?;
+        values.push(secret.value.unwrap().expose_secret().to_owned());
+    }
+    values.sort();
+    vault.recover_secret(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
+    let beta = vault.secret(&operator, &name("beta"), None, NOW).map_err(|error| text(&error))?;
+    vault.delete_secret(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
+    assert_eq!(beta.value.unwrap().expose_secret(), "other", "a wrong value was served");
+    if values != [VALUE, "second"] {
+        return Err("a version is missing".to_owned());
+    }
+    Ok(())
+}
+
+#[test]
+fn the_store_reads_back_whole() {
+    assert_eq!(verify(&world()), Ok(()));
+}
+
+#[test]
+fn a_changed_byte_of_any_record_is_noticed() {
+    let world = world();
+    for (key, row) in rows(&*world.storage) {
+        // Every byte of small records, and a spread of long ones, in two bits.
+        let step = (row.value.len() / 48).max(1);
+        for at in (0..row.value.len()).step_by(step) {
+            for bit in [0x01, 0x80] {
+                let mut changed = row.value.to_vec();
+                changed[at] ^= bit;
+                put(&*world.storage, &key, changed);
+                assert!(verify_ends(&world), "kind {} byte {at} bit {bit:#x}", key[0]);
+            }
+        }
+        put(&*world.storage, &key, row.value.to_vec());
+    }
+    assert_eq!(verify(&world), Ok(()));
+}
+
+/// Like [`verify`], for a store that is broken on purpose: cheaper, and true when something was noticed.
+fn verify_ends(world: &World) -> bool {
+    read_only_check(world).is_err()
+}
+
+/// Reads every record, and looks at nothing but errors.
+fn read_only_check(world: &World) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Debug| format!("{error:?}");
+    let installation =
+        Installation::over(Arc::clone(&world.storage), &world.root_key, NOW).map_err(|error| text(&error))?;
+    let operator = world.operator();
+    let vault = installation.vaults().open(&vault_name("acme-kv")).map_err(|error| text(&error))?;
+    vault.secrets(&operator, None, 25).map_err(|error| text(&error))?;
+    vault.deleted_secrets(&operator, None, 25, NOW).map_err(|error| text(&error))?;
+    let versions = vault.secret_versions(&operator, &name("alpha"), None, 25).map_err(|error| text(&error))?.0;
+    for version in &versions {
+        vault.secret(&operator, &name("alpha"), Some(&version.version), NOW).map_err(|error| text(&error))?;
+    }
+    // The value of a deleted secret is read when it comes back.
+    vault.recover_secret(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
+    let beta = vault.secret(&operator, &name("beta"), None, NOW).map(|_| ()).map_err(|error| text(&error));
+    vault.delete_secret(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
+    beta
+}
+
+#[test]
+fn a_cut_record_is_noticed() {
+    let world = world();
+    for (key, row) in rows(&*world.storage) {
+        for length in [0, 1, 13, row.value.len() - 1] {
+            put(&*world.storage, &key, row.value[..length].to_vec());
+            assert!(verify_ends(&world), "kind {} cut to {length}", key[0]);
+        }
+        put(&*world.storage, &key, row.value.to_vec());
+    }
+    assert_eq!(verify(&world), Ok(()));
+}
+
+#[test]
+fn two_swapped_records_are_noticed() {
+    let world = world();
+    let rows = rows(&*world.storage);
+    for (at, (one, first)) in rows.iter().enumerate() {
+        for (other, second) in &rows[at + 1..] {
+            put(&*world.storage, one, second.value.to_vec());
+            put(&*world.storage, other, first.value.to_vec());
+            assert!(verify_ends(&world), "kinds {} and {}", one[0], other[0]);
+            put(&*world.storage, one, first.value.to_vec());
+            put(&*world.storage, other, second.value.to_vec());
+        }
+    }
+    assert_eq!(verify(&world), Ok(()));
+}
+
+#[test]
+fn a_missing_value_is_damage_and_not_an_unknown_secret() {
+    let world = World::new();
+    world.set("alpha", VALUE, NOW);
+    // Kind 12 is a value.
+    let (key, _) = world.storage.scan(&[12], None, 1).unwrap().remove(0);
+    world.storage.commit(Batch { deletes: vec![key], ..Batch::default() }).unwrap();
+    assert!(matches!(world.get("alpha", NOW), Err(VaultError::Damaged { .. })));
+}
+
+#[test]
+fn another_root_key_opens_nothing() {
+    let world = world();
+    let other = credstore_vault::seal::RootKey::random();
+    let opened = Installation::over(Arc::clone(&world.storage), &other, NOW).map(|_| ());
+    assert!(matches!(opened, Err(OpenError::WrongRootKey)));
+}
+
+#[test]
+fn no_name_and_no_value_lies_in_the_storage() {
+    let world = World::new();
+    let planted = ["planted-secret-name", "planted-secret-value", "planted-content-type", "planted-tag-value"];
+    let mut secret = set(planted[1]);
+    secret.content_type = Some(planted[2].to_owned());
+    secret.tags = Some([("t".to_owned(), planted[3].to_owned())].into());
+    world.vault.set_secret(&world.operator(), &name(planted[0]), secret, NOW).unwrap();
+    world.set(planted[0], planted[1], NOW);
+    for canary in planted.map(Canary::new).iter().chain([Canary::new("credstore-operator")].iter()) {
+        for (key, row) in rows(&*world.storage) {
+            assert_eq!(canary.in_bytes(&key), []);
+            assert_eq!(canary.in_bytes(&row.value), []);
+        }
+    }
+}

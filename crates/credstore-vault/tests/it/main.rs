@@ -1,0 +1,15 @@
+//! The domain of the vault, through its public doors.
+
+mod authority;
+mod damage;
+mod directory;
+mod faults;
+mod folder;
+mod installation;
+mod model;
+mod permissions;
+mod secrets;
+mod storage;
+mod tokens;
+mod vaults;
+mod world;

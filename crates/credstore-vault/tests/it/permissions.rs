@@ -1,0 +1,183 @@
+//! Every operation with every permission, alone and in the wrong hands.
+
+use std::mem::discriminant;
+
+use credstore_protocol::SecretVersion;
+use credstore_protocol::key_vault::UpdateSecret;
+use credstore_vault::VaultError;
+use credstore_vault::access::{
+    Caller, CertificatePermission, Granted, KeyPermission, Operation, Permission, PermissionKind, PermissionModel,
+    PermissionSet, SecretPermission, StoragePermission,
+};
+use credstore_vault::vaults::{PolicyChange, VaultSpec};
+
+use crate::world::{NOW, World, name, policy, set};
+
+/// Does `operation` on a name that does not exist, and gives the error if there is one.
+fn attempt(world: &World, caller: &Caller, operation: Operation) -> Option<VaultError> {
+    let vault = &world.vault;
+    let at = name("nothing-here");
+    let version = SecretVersion::from_bytes([0; 16]);
+    match operation {
+        Operation::SetSecret => vault.set_secret(caller, &name("made"), set("x"), NOW).err(),
+        Operation::GetSecret => vault.secret(caller, &at, Some(&version), NOW).err(),
+        Operation::UpdateSecret => vault.update_secret(caller, &at, None, UpdateSecret::default(), NOW).err(),
+        Operation::DeleteSecret => vault.delete_secret(caller, &at, NOW).err(),
+        Operation::ListSecrets => vault.secrets(caller, None, 25).err(),
+        Operation::ListSecretVersions => vault.secret_versions(caller, &at, None, 25).err(),
+        Operation::BackupSecret => vault.backup_secret(caller, &at, NOW).err(),
+        Operation::RestoreSecret => vault.restore_secret(caller, "AAAA", NOW).err(),
+        Operation::ListDeletedSecrets => vault.deleted_secrets(caller, None, 25, NOW).err(),
+        Operation::GetDeletedSecret => vault.deleted_secret(caller, &at, NOW).err(),
+        Operation::RecoverSecret => vault.recover_secret(caller, &at, NOW).err(),
+        Operation::PurgeSecret => vault.purge_secret(caller, &at, NOW).err(),
+    }
+}
+
+fn is_denied(error: Option<&VaultError>) -> bool {
+    matches!(error, Some(VaultError::Denied { .. }))
+}
+
+/// Contract section 10, written out once more by hand.
+fn needed(operation: Operation) -> SecretPermission {
+    match operation {
+        Operation::SetSecret | Operation::UpdateSecret => SecretPermission::Set,
+        Operation::GetSecret | Operation::GetDeletedSecret => SecretPermission::Get,
+        Operation::ListSecrets | Operation::ListSecretVersions | Operation::ListDeletedSecrets => {
+            SecretPermission::List
+        }
+        Operation::DeleteSecret => SecretPermission::Delete,
+        Operation::BackupSecret => SecretPermission::Backup,
+        Operation::RestoreSecret => SecretPermission::Restore,
+        Operation::RecoverSecret => SecretPermission::Recover,
+        Operation::PurgeSecret => SecretPermission::Purge,
+    }
+}
+
+#[test]
+fn each_permission_opens_exactly_its_operations() {
+    let world = World::new();
+    for &permission in SecretPermission::VALUES {
+        let caller = world.caller_with(&[permission]);
+        for operation in Operation::EVERY {
+            let error = attempt(&world, &caller, operation);
+            let allowed = permission == SecretPermission::All || permission == needed(operation);
+            assert_eq!(!is_denied(error.as_ref()), allowed, "{operation:?} with {permission:?}: {error:?}");
+        }
+    }
+}
+
+#[test]
+fn without_a_permission_every_operation_is_denied_before_anything_else_is_looked_at() {
+    let world = World::new();
+    world.set("nothing-here", "x", NOW);
+    let caller = world.caller_with(&[]);
+    for operation in Operation::EVERY {
+        let denied = VaultError::Denied {
+            caller: caller.clone(),
+            operation,
+            vault: world.vault.name(),
+            model: PermissionModel::AccessPolicies,
+        };
+        assert_eq!(attempt(&world, &caller, operation), Some(denied));
+    }
+}
+
+#[test]
+fn a_policy_holds_for_its_object_tenant_and_application_only() {
+    let world = World::new();
+    let caller = world.caller_with(&[SecretPermission::All]);
+    let other: credstore_protocol::ObjectId = "00000000-0000-4000-8000-0000000000ff".parse().unwrap();
+    let strangers = [
+        Caller { object_id: other.clone(), ..caller.clone() },
+        Caller { tenant: other.as_str().parse().unwrap(), ..caller.clone() },
+        // The client id in place of the object id: the usual mistake, and no way in.
+        Caller { object_id: caller.app_id.as_str().parse().unwrap(), ..caller.clone() },
+    ];
+    for stranger in strangers {
+        for operation in Operation::EVERY {
+            assert!(is_denied(attempt(&world, &stranger, operation).as_ref()), "{stranger:?} {operation:?}");
+        }
+    }
+    let mut bound = policy(&caller, PermissionSet::all());
+    bound.application_id = Some(other.as_str().parse().unwrap());
+    let change = PolicyChange::Remove(vec![caller.object_id.clone()]);
+    let vaults = world.installation.vaults();
+    vaults.set_access_policies(&world.operator(), &world.vault.name(), change, NOW).unwrap();
+    vaults.set_access_policies(&world.operator(), &world.vault.name(), PolicyChange::Add(vec![bound]), NOW).unwrap();
+    assert!(is_denied(attempt(&world, &caller, Operation::ListSecrets).as_ref()));
+    let through = Caller { app_id: other.as_str().parse().unwrap(), ..caller };
+    assert!(!is_denied(attempt(&world, &through, Operation::ListSecrets).as_ref()));
+}
+
+#[test]
+fn taking_a_permission_away_is_effective_at_once() {
+    let world = World::new();
+    let caller = world.caller_with(&[SecretPermission::List]);
+    assert_eq!(attempt(&world, &caller, Operation::ListSecrets), None);
+    let change = PolicyChange::Remove(vec![caller.object_id.clone()]);
+    world.installation.vaults().set_access_policies(&world.operator(), &world.vault.name(), change, NOW).unwrap();
+    assert!(is_denied(attempt(&world, &caller, Operation::ListSecrets).as_ref()));
+}
+
+#[test]
+fn a_vault_with_roles_denies_everybody() {
+    let world = World::new();
+    let spec = VaultSpec { rbac: Some(true), ..VaultSpec::default() };
+    let operator = world.operator();
+    world.installation.vaults().create_or_update(&operator, &world.vault.name(), spec, NOW).unwrap();
+    for operation in Operation::EVERY {
+        match attempt(&world, &operator, operation) {
+            Some(VaultError::Denied { model, .. }) => assert_eq!(model, PermissionModel::Roles),
+            other => panic!("{operation:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn permissions_on_other_kinds_open_no_secret() {
+    let world = World::new();
+    let caller = world.caller_with(&[]);
+    let permissions = PermissionSet { secrets: Granted::none(), ..PermissionSet::all() };
+    let change = PolicyChange::Replace(vec![policy(&caller, permissions)]);
+    world.installation.vaults().set_access_policies(&world.operator(), &world.vault.name(), change, NOW).unwrap();
+    for operation in Operation::EVERY {
+        assert!(is_denied(attempt(&world, &caller, operation).as_ref()), "{operation:?}");
+    }
+}
+
+#[test]
+fn the_names_of_permissions_are_those_of_the_contract_in_any_case() {
+    fn names<P: PermissionKind>() -> String {
+        P::VALUES.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(", ")
+    }
+    // Contract section 10.
+    assert_eq!(
+        names::<KeyPermission>(),
+        "all, encrypt, decrypt, wrapKey, unwrapKey, sign, verify, get, list, create, update, import, delete, backup, \
+         restore, recover, purge, release, rotate, getrotationpolicy, setrotationpolicy"
+    );
+    assert_eq!(names::<SecretPermission>(), "all, get, list, set, delete, backup, restore, recover, purge");
+    assert_eq!(
+        names::<CertificatePermission>(),
+        "all, get, list, delete, create, import, update, managecontacts, getissuers, listissuers, setissuers, \
+         deleteissuers, manageissuers, recover, purge, backup, restore"
+    );
+    assert_eq!(
+        names::<StoragePermission>(),
+        "all, get, list, delete, set, update, regeneratekey, recover, purge, backup, restore, setsas, listsas, \
+         getsas, deletesas"
+    );
+    let granted = Granted::<SecretPermission>::from_names(&["GET".to_owned(), "List".to_owned()]).unwrap();
+    assert_eq!(granted.to_names(), ["get", "list"]);
+    assert!(Granted::<SecretPermission>::from_names(&["read".to_owned()]).is_err());
+    assert_eq!(Permission::Secret(SecretPermission::Get).to_string(), "secrets get");
+}
+
+#[test]
+fn every_operation_is_in_the_list_of_operations_once() {
+    for (at, operation) in Operation::EVERY.iter().enumerate() {
+        let same = |other: &&Operation| discriminant(*other) == discriminant(operation);
+        assert_eq!(Operation::EVERY.iter().filter(same).count(), 1, "{at}");
+    }
+}
