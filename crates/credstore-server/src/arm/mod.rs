@@ -27,7 +27,7 @@ use vaults::VaultCall;
 
 /// Longest name of a resource group. Source: ARM naming rules.
 const GROUP_NAME_MAX: usize = 90;
-/// Longest body and deepest JSON are those of every other surface; an `api-version` has this many characters at least.
+/// Characters of an `api-version` without its `-preview`. Source: ARM, every version is a date.
 const API_VERSION_DATE: usize = "2026-02-01".len();
 
 type Answer = Result<Response<Content>, Problem>;
