@@ -116,7 +116,7 @@ pub(crate) fn human(diagnosis: &Diagnosis, colour: bool) -> String {
     let explained = place.is_some() || diagnosis.upstream.is_some();
     let more = explained.then(|| more_text(diagnosis)).into_iter();
     let tail: Vec<String> = note.chain(more).collect();
-    push_fixes(&mut lines, &diagnosis.fix);
+    push_fixes(&mut lines, &fixes(diagnosis));
     lines.truncate(LINES_MAX.saturating_sub(tail.len()));
     lines.extend(tail);
     finish(lines)
@@ -130,7 +130,7 @@ pub(crate) fn finding(diagnosis: &Diagnosis, text: &str, colour: bool) -> String
         return with_excerpt(lines, diagnosis, &shown);
     }
     lines.extend(diagnosis.cause.iter().map(|cause| format!("  cause  {cause}")));
-    push_fixes(&mut lines, &diagnosis.fix);
+    push_fixes(&mut lines, &fixes(diagnosis));
     finish(lines)
 }
 
@@ -143,7 +143,7 @@ fn with_excerpt(mut lines: Vec<String>, diagnosis: &Diagnosis, shown: &excerpt::
     let label = diagnosis.edit.as_ref().map(|edit| edit.label.as_str()).unwrap_or_default();
     lines.extend(shown.lines(label));
     lines.extend(diagnosis.cause.iter().map(|cause| format!("  cause  {cause}")));
-    push_fixes(&mut lines, &diagnosis.fix);
+    push_fixes(&mut lines, &fixes(diagnosis));
     lines.truncate(LINES_MAX);
     finish(lines)
 }
@@ -179,6 +179,20 @@ fn title(diagnosis: &Diagnosis, colour: bool) -> String {
         true => format!("{code}{word}\x1b[0m[{}]: {}", diagnosis.code.id, diagnosis.message),
         false => format!("{word}[{}]: {}", diagnosis.code.id, diagnosis.message),
     }
+}
+
+/// The ways to mend it; first the repair that `check --fix` makes by itself.
+fn fixes(diagnosis: &Diagnosis) -> Vec<String> {
+    let file = diagnosis.place.as_ref().and_then(|place| place.file.as_ref());
+    let repair = match (&diagnosis.edit, file) {
+        (Some(edit), Some(file)) if file.as_os_str() != "-" => {
+            let one = edit.text.chars().count() + edit.span.len() == 1;
+            let what = if one { "changes this one character" } else { "changes only this" };
+            Some(format!("credstore check --fix {}   ({what})", file.display()))
+        }
+        _ => None,
+    };
+    repair.into_iter().chain(diagnosis.fix.iter().cloned()).collect()
 }
 
 fn push_fixes(lines: &mut Vec<String>, fixes: &[String]) {
@@ -223,7 +237,7 @@ pub(crate) fn object(diagnosis: &Diagnosis, exit: u8) -> Value {
         "severity": match diagnosis.severity { Severity::Error => "error", Severity::Warning => "warning" },
         "message": diagnosis.message,
         "cause": diagnosis.cause,
-        "fix": diagnosis.fix,
+        "fix": fixes(diagnosis),
         "where": diagnosis.place.as_ref().map(place_object),
         "note": diagnosis.note,
         "upstream": diagnosis.upstream.as_ref().map(upstream_object),

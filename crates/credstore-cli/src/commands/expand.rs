@@ -45,7 +45,12 @@ impl Expand {
     /// Parses first: what is wrong with the string is said before anybody is asked for a password.
     pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let text = self.text(world)?;
-        let parsed = connection_string::parse(&text).map_err(Diagnosis::from)?;
+        let parsed = connection_string::parse(&text).map_err(|error| {
+            let found = Diagnosis::from(error);
+            // The string is in front of whoever typed it: line 1 of the command line says nothing.
+            let in_file = found.place.as_ref().is_some_and(|place| place.file.is_some());
+            Diagnosis { place: found.place.clone().filter(|_| in_file), ..found }
+        })?;
         for warning in parsed.plain_text_passwords() {
             out.warn(&warning);
         }

@@ -166,7 +166,8 @@ impl List {
             // Widths of the specification's sample, so that short lists look like long ones.
             let mut table = Table::new(&headings).least(&[0, 9, 12, 0, 0]);
             rows.iter().for_each(|row| table.row(row.cells(now, terminal)));
-            format!("{table}\n")
+            // The count below goes to the same terminal, and to nobody's pipe.
+            format!("{table}{}", if terminal { "\n" } else { "" })
         })?;
         if out.for_people() {
             let count = if rows.len() == 1 { "1 identifier".to_owned() } else { format!("{} identifiers", rows.len()) };

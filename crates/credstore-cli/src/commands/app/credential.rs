@@ -22,7 +22,7 @@ use crate::world::World;
 #[command(
     arg_required_else_help = true,
     subcommand_required = true,
-    before_help = "Example\n  credstore app credential add --id 5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1 --cert azure-cert.cer"
+    before_help = "Example\n  credstore app credential add --id APPID --cert azure-cert.cer"
 )]
 pub(super) struct Credential {
     #[command(subcommand)]
@@ -48,9 +48,7 @@ impl Credential {
 
 /// Upload a public certificate; a file with a private key is refused
 #[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore app credential add --id 5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1 --cert azure-cert.cer"
-)]
+#[command(before_help = "Example\n  credstore app credential add --id APPID --cert azure-cert.cer")]
 struct Add {
     /// Client ID, object ID or name of the app
     #[arg(long, value_name = "ID")]
@@ -93,7 +91,7 @@ impl Add {
 
 /// List the public keys of an app
 #[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore app credential list --id 5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1")]
+#[command(before_help = "Example\n  credstore app credential list --id APPID")]
 struct List {
     /// Client ID, object ID or name of the app
     #[arg(long, value_name = "ID")]
@@ -123,9 +121,7 @@ impl List {
 
 /// Remove a public key from an app
 #[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore app credential delete --id process-mining --key-id 9c417a20-5f5d-4b0c-9f3a-0f6f6f2b8a11 --yes"
-)]
+#[command(before_help = "Example\n  credstore app credential delete --id process-mining --key-id KEYID --yes")]
 struct Delete {
     /// Client ID, object ID or name of the app
     #[arg(long, value_name = "ID")]

@@ -159,7 +159,7 @@ impl List {
 
 /// Show one app
 #[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore app show --id 5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1")]
+#[command(before_help = "Example\n  credstore app show --id APPID")]
 struct Show {
     /// Client ID, object ID or name
     #[arg(long, value_name = "ID")]
@@ -184,7 +184,7 @@ impl Show {
 
 /// Delete an app with its service principal and keys
 #[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore app delete --id 5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1 --yes")]
+#[command(before_help = "Example\n  credstore app delete --id APPID --yes")]
 struct Delete {
     /// Client ID, object ID or name
     #[arg(long, value_name = "ID")]

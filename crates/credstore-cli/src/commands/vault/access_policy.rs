@@ -127,7 +127,7 @@ impl Principal {
 /// Give permissions in a vault; kinds that are not named stay as they are
 #[derive(Args, Debug)]
 #[command(
-    before_help = "Example\n  credstore vault access-policy set --name acme-pm-kv --spn 5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1 --secret-permissions get"
+    before_help = "Example\n  credstore vault access-policy set --name acme-pm-kv --spn APPID --secret-permissions get"
 )]
 pub(super) struct Set {
     /// Name of the vault
@@ -251,9 +251,7 @@ impl List {
 
 /// Take all permissions of a principal in a vault away
 #[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore vault access-policy delete --name acme-pm-kv --spn 5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1 --yes"
-)]
+#[command(before_help = "Example\n  credstore vault access-policy delete --name acme-pm-kv --spn APPID --yes")]
 pub(super) struct Delete {
     /// Name of the vault
     #[arg(long, short, value_name = "VAULT")]

@@ -440,9 +440,7 @@ impl Recover {
 
 /// Destroy a deleted secret for good
 #[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore vault secret purge --vault-name acme-pm-kv --name SqlServerP2P --yes --confirm SqlServerP2P"
-)]
+#[command(before_help = "Example\n  credstore vault secret purge --name SqlServerP2P --yes --confirm SqlServerP2P")]
 struct Purge {
     #[command(flatten)]
     at: Named,

@@ -1,0 +1,8 @@
+//! The binary, as people and scripts use it: real processes, a data folder of its own for each test.
+
+mod bench;
+mod daily;
+mod failures;
+mod samples;
+mod serving;
+mod vaults;

@@ -1,0 +1,64 @@
+//! With a server on the data folder: commands find it, and it leaves nothing behind.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::bench::Bench;
+
+/// How long a server may take to answer before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Served(Child);
+
+impl Served {
+    fn on(bench: &Bench) -> Self {
+        let ready = bench.path("ready");
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--ready-file", "ready", "-q"];
+        let child = bench.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut served = Self(child);
+        let begun = Instant::now();
+        while !ready.exists() {
+            assert!(served.0.try_wait().unwrap().is_none(), "the server stopped");
+            assert!(begun.elapsed() < PATIENCE, "the server does not get ready");
+            std::thread::yield_now();
+        }
+        served
+    }
+
+    fn stop(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+#[test]
+fn commands_go_through_the_running_server_and_in_process_afterwards() {
+    let bench = Bench::with_vault();
+    let served = Served::on(&bench);
+    assert_eq!(bench.ok(&["directory", "show", "--query", "running", "-o", "tsv"]), "true\n");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", served.0.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "a core dump would hold secrets");
+    bench.set("SmtpRelay", "through the server");
+    // Settings of the default port are answered by nobody while a server of another port holds the folder.
+    let port = bench.ok(&["directory", "show", "--query", "vaultResource", "-o", "tsv"]);
+    let port = port.trim().rsplit(':').next().unwrap();
+    let settings = std::fs::read_to_string(bench.path("server-settings.json")).unwrap();
+    std::fs::write(bench.path("server-settings.json"), settings.replace("8443", port)).unwrap();
+    assert_eq!(bench.ok(&["get", "SmtpRelay"]), "through the server");
+    assert!(bench.fails(9, &["serve", "--listen", "127.0.0.1:0"]).starts_with("error[CS6002]"));
+    assert_eq!(served.stop(), Some(0));
+    assert!(!bench.path("ready").exists() && !bench.path("data/endpoint.json").exists());
+    assert_eq!(bench.ok(&["get", "SmtpRelay"]), "through the server");
+}
+
+#[test]
+fn what_a_killed_server_left_behind_is_not_believed() {
+    let bench = Bench::with_vault();
+    let mut served = Served::on(&bench);
+    served.0.kill().unwrap();
+    served.0.wait().unwrap();
+    assert!(bench.path("data/endpoint.json").exists());
+    assert_eq!(bench.ok(&["vault", "list", "--query", "[].name", "-o", "tsv"]), "acme-pm-kv\n");
+}

@@ -1,0 +1,125 @@
+//! The administration: every verb once, with its output and what it changed.
+
+use crate::bench::{Bench, mode, text};
+
+fn secret<'a>(verb: &[&'a str]) -> Vec<&'a str> {
+    [&["vault", "secret"], verb].concat()
+}
+
+#[test]
+fn a_secret_goes_through_all_its_verbs() {
+    let bench = Bench::with_vault();
+    let set = bench.fed(&secret(&["set", "-n", "SmtpRelay", "--keep-newline"]), b"second\n");
+    // Sample 8: a second version.
+    let said = text(&set.stdout);
+    assert!(said.starts_with("SmtpRelay  new version ") && said.contains("…  enabled, never expires"), "{said}");
+    assert!(said.ends_with("   (previous version stays readable by its ID)\n"), "{said}");
+    let shown = bench.ok(&secret(&["show", "-n", "SmtpRelay"]));
+    assert!(!shown.contains("second"), "{shown}");
+    let query = ["show", "-n", "SmtpRelay", "--reveal", "--query", "value", "-o", "json"];
+    assert_eq!(bench.ok(&secret(&query)), "\"second\\n\"\n");
+    let versions = bench.ok(&secret(&["list-versions", "-n", "SmtpRelay", "--query", "[].version", "-o", "tsv"]));
+    assert_eq!(versions.lines().count(), 2);
+    let old = versions.lines().find(|version| bench.ok(&["get", "SmtpRelay", "--version", version]) == "in;the{vault}");
+    assert!(old.is_some(), "{versions}");
+
+    bench.ok(&secret(&["backup", "-n", "SmtpRelay", "--file", "backup"]));
+    assert_eq!(mode(&bench.path("backup")), 0o600);
+    bench.ok(&secret(&["download", "-n", "SmtpRelay", "--file", "value"]));
+    assert_eq!(std::fs::read(bench.path("value")).unwrap(), b"second\n");
+
+    let deleted = bench.ok(&secret(&["delete", "-n", "SmtpRelay", "--yes"]));
+    assert!(deleted.starts_with("SmtpRelay  deleted, recoverable until "), "{deleted}");
+    assert!(bench.ok(&secret(&["list-deleted"])).contains("SmtpRelay"));
+    assert!(bench.ok(&secret(&["show-deleted", "-n", "SmtpRelay"])).contains("recoverable"));
+    assert_eq!(bench.fed(&secret(&["set", "-n", "SmtpRelay"]), b"x").status.code(), Some(9));
+    bench.ok(&secret(&["recover", "-n", "SmtpRelay"]));
+    assert_eq!(bench.ok(&["get", "SmtpRelay"]), "second\n");
+    bench.ok(&secret(&["delete", "-n", "SmtpRelay", "--yes"]));
+    bench.ok(&secret(&["purge", "-n", "SmtpRelay", "--yes", "--confirm", "SmtpRelay"]));
+    bench.ok(&secret(&["restore", "--file", "backup"]));
+    assert_eq!(bench.ok(&["get", "SmtpRelay"]), "second\n");
+}
+
+#[test]
+fn vaults_apps_and_policies_are_listed_shown_and_deleted() {
+    let bench = Bench::with_vault();
+    assert!(bench.fails(9, &["vault", "create", "--name", "acme-pm-kv"]).starts_with("error[CS4102]"));
+    assert_eq!(bench.ok(&["vault", "list", "--query", "[].name", "-o", "tsv"]), "acme-pm-kv\n");
+    let uri = bench.ok(&["vault", "show", "--name", "acme-pm-kv", "--query", "properties.vaultUri", "-o", "tsv"]);
+    assert_eq!(uri, "https://acme-pm-kv.vault.localhost:8443/\n");
+    let again = bench.ok(&["app", "create", "--display-name", "process-mining"]);
+    assert!(again.starts_with("process-mining  already there   client ID "), "{again}");
+    let policies = bench.ok(&["vault", "access-policy", "list", "--name", "acme-pm-kv"]);
+    assert!(policies.contains("process-mining") && policies.contains("secrets get"), "{policies}");
+
+    let app = bench.ok(&["app", "show", "--id", "process-mining", "--query", "appId", "-o", "tsv"]);
+    bench.ok(&["vault", "delete-policy", "--name", "acme-pm-kv", "--spn", app.trim(), "--yes"]);
+    assert!(bench.fails(5, &["get", "SmtpRelay"]).starts_with("error[CS4003]"));
+    bench.ok(&[
+        "vault",
+        "set-policy",
+        "--name",
+        "acme-pm-kv",
+        "--spn",
+        app.trim(),
+        "--secret-permissions",
+        "get",
+        "list",
+    ]);
+    assert_eq!(bench.ok(&["get", "SmtpRelay"]), "in;the{vault}");
+
+    let key = ["app", "credential", "list", "--id", app.trim(), "--query", "[0].keyId", "-o", "tsv"];
+    let key = bench.ok(&key);
+    bench.ok(&["app", "credential", "delete", "--id", app.trim(), "--key-id", key.trim(), "--yes"]);
+    let refused = bench.fails(4, &["get", "SmtpRelay"]);
+    assert!(refused.starts_with("error[CS3102]") && refused.contains("AADSTS700027"), "{refused}");
+    bench.ok(&["app", "delete", "--id", app.trim(), "--yes"]);
+    assert!(bench.fails(4, &["get", "SmtpRelay"]).starts_with("error[CS3101]"));
+    bench.ok(&["vault", "delete", "--name", "acme-pm-kv", "--yes", "--confirm", "acme-pm-kv"]);
+    assert_eq!(bench.ok(&["vault", "list", "--query", "[].name", "-o", "tsv"]), "");
+}
+
+#[test]
+fn hosts_lines_are_written_between_marks_and_only_once() {
+    let bench = Bench::with_vault();
+    let lines = bench.ok(&["directory", "hosts"]);
+    assert!(lines.contains("127.0.0.1 acme-pm-kv.vault.localhost\n") && lines.contains("127.0.0.1 login.localhost\n"));
+    std::fs::write(bench.path("hosts"), "127.0.0.1 localhost\n").unwrap();
+    bench.ok(&["directory", "hosts", "--apply", "--file", "hosts"]);
+    let once = std::fs::read_to_string(bench.path("hosts")).unwrap();
+    bench.ok(&["directory", "hosts", "--apply", "--file", "hosts"]);
+    assert_eq!(std::fs::read_to_string(bench.path("hosts")).unwrap(), once);
+    assert_eq!(once, format!("127.0.0.1 localhost\n# begin credstore\n{lines}# end credstore\n"));
+}
+
+#[test]
+fn certificates_are_made_shown_and_verified() {
+    let bench = Bench::new();
+    let made = bench.ok(&["cert", "new", "--out", "k.pem"]);
+    assert!(made.starts_with("New key pair  k.pem   RSA 2048, until ") && made.contains("   mode 0600\n"), "{made}");
+    assert_eq!(mode(&bench.path("k.pem")), 0o600);
+    let before = std::fs::read(bench.path("k.pem")).unwrap();
+    assert!(bench.fails(9, &["cert", "new", "--out", "k.pem"]).starts_with("error[CS0108]"));
+    assert_eq!(std::fs::read(bench.path("k.pem")).unwrap(), before);
+    assert!(bench.ok(&["cert", "verify", "k.pem"]).starts_with("k.pem  key and certificate belong together, until "));
+    bench.ok(&["cert", "export-public", "k.pem", "--out", "k.cer"]);
+    let thumbprint = |file: &str| bench.ok(&["cert", "show", file, "--query", "thumbprint", "-o", "tsv"]);
+    assert_eq!(thumbprint("k.pem"), thumbprint("k.cer"));
+    bench.ok(&["cert", "new", "--out", "short.pem", "--days", "10"]);
+    let soon = bench.run(&["cert", "verify", "short.pem"]);
+    assert!(soon.status.success() && text(&soon.stderr).starts_with("warning[CS1204]: short.pem expires in "));
+    assert_eq!(bench.run(&["cert", "verify", "short.pem", "--strict"]).status.code(), Some(10));
+}
+
+#[test]
+fn manual_pages_and_completions_are_made_for_every_command() {
+    let bench = Bench::new();
+    bench.ok(&["man", "--dir", "pages"]);
+    for page in ["credstore.1", "credstore-get.1", "credstore-vault-secret-set.1"] {
+        assert!(bench.path("pages").join(page).exists(), "{page}");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(bench.ok(&["completions", shell]).contains("list-versions"), "{shell}");
+    }
+}
