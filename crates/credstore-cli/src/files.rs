@@ -74,6 +74,31 @@ fn temporary_name(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}.tmp", uuid::Uuid::new_v4().simple()))
 }
 
+/// Removes what killed writers of `path` have left beside it under temporary names. For whoever is its only writer.
+///
+/// # Errors
+/// CS0106 when the folder cannot be read, CS0107 when a file in it cannot be removed.
+pub(crate) fn remove_leftovers(path: &Path) -> Result<(), CliError> {
+    let folder = folder_of(path);
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let entries = std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, &reason(&error)))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| unreadable(&folder, &reason(&error)))?;
+        if is_temporary_name(&entry.file_name().to_string_lossy(), &name) {
+            std::fs::remove_file(entry.path()).map_err(|error| unwritable(&entry.path(), &reason(&error)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether [`temporary_name`] gives such a name for a file called `name`.
+fn is_temporary_name(candidate: &str, name: &str) -> bool {
+    let middle =
+        candidate.strip_prefix('.').and_then(|rest| rest.strip_prefix(name)).and_then(|rest| rest.strip_prefix('.'));
+    let unique = middle.and_then(|rest| rest.strip_suffix(".tmp"));
+    unique.is_some_and(|unique| unique.len() == 32 && unique.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// The folder of `path`, `.` when it has none.
 pub(crate) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
@@ -164,6 +189,27 @@ mod tests {
         write(&path, b"two", 0o600, Existing::Replace).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn only_temporary_names_of_the_same_file_are_removed() {
+        let folder = folder();
+        let path = folder.join("key.pem");
+        let unique = "0123456789abcdef0123456789abcdef";
+        let left = temporary_name(&path);
+        let others = [
+            "key.pem".to_owned(),
+            ".key.pem.x.tmp".to_owned(),
+            format!(".other.pem.{unique}.tmp"),
+            format!("key.pem.{unique}.tmp"),
+        ];
+        for file in others.iter().map(|name| folder.join(name)).chain([left.clone()]) {
+            std::fs::write(file, "").unwrap();
+        }
+        remove_leftovers(&path).unwrap();
+        assert!(!left.exists());
+        assert!(others.iter().all(|name| folder.join(name).exists()));
         std::fs::remove_dir_all(folder).unwrap();
     }
 

@@ -20,6 +20,12 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     moment(at).and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| at.0.to_string())
 }
 
+/// `20261123T104207Z`, for names of files.
+pub(crate) fn compact(at: OffsetDateTime) -> String {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_else(|_| at.unix_timestamp().to_string())
+}
+
 /// `23 Nov 2027`.
 pub(crate) fn date(at: Timestamp) -> String {
     let format = format_description!("[day padding:none] [month repr:short] [year]");

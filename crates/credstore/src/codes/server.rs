@@ -41,4 +41,12 @@ codes! {
         "Each step looks whether it is done, does it, and looks again. The last look did not find what was made.";
     SERVER_FAILED = "CS6023", Unexpected, "the embedded server stopped with an error",
         "The message has its words; the log on standard error has more.";
+    SETUP_EARLIER_STEP = "CS6024", Usage, "a step of the set-up needs an earlier one",
+        "`--from` and `--only` leave steps out that were not done yet. Run the step that the message names, or all of them: \
+         what is done is left alone.";
+    SETUP_BUSY = "CS6025", Conflict, "another set-up is under way in this folder",
+        "One run at a time sets up the folder of the Server Settings. Wait until the other one has ended.";
+    SETTINGS_CHANGED = "CS6026", Conflict, "the settings were changed by somebody else",
+        "Between showing the change and saving it the file got another content. Nothing was saved. Run the set-up again: it \
+         shows the change against the new content.";
 }
