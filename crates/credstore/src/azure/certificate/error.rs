@@ -74,6 +74,9 @@ pub enum CertificateError {
     /// The PFX uses something that we do not read.
     #[error("the PFX file is of a kind that is not supported")]
     PfxUnsupported,
+    /// The file is a PFX, and the library was built without the feature `pfx`.
+    #[error("the file is a PFX, which this build does not read")]
+    PfxNotBuiltIn,
     /// A private key where only a public certificate may be.
     #[error("the file holds a private key")]
     HoldsPrivateKey,
@@ -99,7 +102,7 @@ impl CertificateError {
             Self::KeyMismatch { .. } => &codes::CERTIFICATE_KEY_MISMATCH,
             Self::KeyEncrypted => &codes::CERTIFICATE_KEY_ENCRYPTED,
             Self::KeyNotRsa(_) | Self::KeyTooSmall => &codes::CERTIFICATE_KEY_NOT_RSA,
-            Self::PfxPassword { .. } | Self::PfxUnsupported => &codes::CERTIFICATE_PFX,
+            Self::PfxPassword { .. } | Self::PfxUnsupported | Self::PfxNotBuiltIn => &codes::CERTIFICATE_PFX,
             Self::HoldsPrivateKey => &codes::PRIVATE_KEY_EXPOSED,
         }
     }
@@ -128,6 +131,7 @@ impl CertificateError {
             Self::PfxPassword { password_given: false } => "it has a password".to_owned(),
             Self::PfxPassword { password_given: true } => "the password is wrong, or the file is damaged".to_owned(),
             Self::PfxUnsupported => "its encryption or content is unusual".to_owned(),
+            Self::PfxNotBuiltIn => "the feature `pfx` of the library is off".to_owned(),
             Self::HoldsPrivateKey => "only the public certificate may leave this machine".to_owned(),
         };
         Some(cause)
@@ -161,7 +165,7 @@ impl CertificateError {
             Self::DerKey => {
                 format!("openssl pkey -inform der -in {file} -out my-certificate.pem, then append the certificate")
             }
-            Self::PfxPassword { .. } | Self::PfxUnsupported => {
+            Self::PfxPassword { .. } | Self::PfxUnsupported | Self::PfxNotBuiltIn => {
                 format!("openssl pkcs12 -in {file} -nodes -out my-certificate.pem, and name that file")
             }
             Self::HoldsPrivateKey => {

@@ -8,6 +8,7 @@ pub mod error;
 pub mod file;
 pub mod make;
 mod pem;
+mod pfx;
 mod read;
 
 use std::fmt;

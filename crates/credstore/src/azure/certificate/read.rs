@@ -1,18 +1,15 @@
 //! From the bytes of a file to a certificate: what is in it, do key and certificate belong together, and if
 //! not, which of the usual mistakes is it.
-//!
-//! PFX is read by `p12-keystore`, here and nowhere else; its own buffers are not wiped.
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::RsaKeyPair;
 use credstore_protocol::{Secret, Timestamp};
-use p12_keystore::Pkcs12Archive;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 use zeroize::Zeroizing;
 
 use super::pem::{self, Block};
-use super::{CertificateError, PublicCertificate, SigningCertificate};
+use super::{CertificateError, PublicCertificate, SigningCertificate, pfx};
 
 /// Largest file in bytes. A key of 8,192 bits with a chain of five certificates has 20 KB. Ours.
 pub(super) const FILE_MAX: usize = 128 * 1024;
@@ -25,9 +22,9 @@ const PKCS8_ALGORITHM_WITHIN: usize = 32;
 
 /// What a file holds, before anything is matched.
 #[derive(Default)]
-struct Content {
-    keys: Vec<Zeroizing<Vec<u8>>>,
-    certificates: Vec<Vec<u8>>,
+pub(super) struct Content {
+    pub(super) keys: Vec<Zeroizing<Vec<u8>>>,
+    pub(super) certificates: Vec<Vec<u8>>,
 }
 
 pub(super) fn load(bytes: &[u8], password: Option<&Secret>) -> Result<SigningCertificate, CertificateError> {
@@ -90,40 +87,7 @@ fn from_binary(bytes: &[u8], password: Option<&Secret>) -> Result<Content, Certi
     if RsaKeyPair::from_pkcs8(bytes).is_ok() || RsaKeyPair::from_der(bytes).is_ok() {
         return Err(CertificateError::DerKey);
     }
-    let archive = match Pkcs12Archive::from_pkcs12(bytes, "") {
-        Ok(archive) => Ok(archive),
-        Err(error) => match password {
-            Some(password) => Pkcs12Archive::from_pkcs12(bytes, password.expose_secret()),
-            None => Err(error),
-        },
-    };
-    let archive = archive.map_err(|error| pfx_error(&error, password.is_some()))?;
-    let mut content = Content::default();
-    content.keys.extend(archive.keys.iter().map(|bag| Zeroizing::new(bag.key.as_der().to_vec())));
-    content.certificates.extend(archive.certs.iter().map(|bag| bag.cert.as_der().to_vec()));
-    Ok(content)
-}
-
-fn pfx_error(error: &p12_keystore::error::Error, password_given: bool) -> CertificateError {
-    use p12_keystore::error::Error;
-    match error {
-        // A file without MAC shows a wrong password only when its content does not decrypt.
-        Error::MacError(_) | Error::UnpadError | Error::Pkcs5Error(_) => {
-            CertificateError::PfxPassword { password_given }
-        }
-        Error::UnsupportedContentType
-        | Error::UnsupportedCertificateType
-        | Error::UnsupportedEncryptionScheme
-        | Error::UnsupportedMacAlgorithm
-        | Error::InvalidVersion => CertificateError::PfxUnsupported,
-        Error::IoError(_)
-        | Error::DerError(_)
-        | Error::X509Error(_)
-        | Error::InvalidLength
-        | Error::InvalidParameters
-        | Error::InvalidData
-        | Error::InvalidPrivateKey => CertificateError::NotACertificate,
-    }
+    pfx::read(bytes, password)
 }
 
 /// Finds the certificate of the key. More than one key is fine as long as one of them has its certificate.
@@ -225,9 +189,10 @@ pub fn public_certificate(bytes: &[u8]) -> Result<PublicCertificate, Certificate
         None => match parse(bytes.to_vec()) {
             Ok(certificate) => Ok(certificate),
             Err(_) => Err(match from_binary(bytes, None) {
-                Err(CertificateError::DerKey | CertificateError::PfxPassword { .. }) | Ok(_) => {
-                    CertificateError::HoldsPrivateKey
-                }
+                Err(
+                    CertificateError::DerKey | CertificateError::PfxPassword { .. } | CertificateError::PfxNotBuiltIn,
+                )
+                | Ok(_) => CertificateError::HoldsPrivateKey,
                 Err(_) => CertificateError::NotACertificate,
             }),
         },
