@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn the_help_of_every_command_starts_with_an_example_that_parses() {
         each(&Cli::command(), "credstore", &mut |path, command| {
-            let help = command.clone().render_long_help().to_string();
+            let help = command.clone().term_width(0).render_long_help().to_string();
             let mut lines = help.lines();
             assert_eq!(lines.next(), Some("Example"), "{path}");
             let example = lines.next().unwrap_or_default().trim();

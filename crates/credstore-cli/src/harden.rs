@@ -24,6 +24,6 @@ pub(crate) fn process() -> Before {
 
 /// Undoes [`process`] for the command that replaces this process.
 pub(crate) fn undo(before: &Before) {
-    let _ = setrlimit(Resource::Core, before.core.clone());
+    let _ = setrlimit(Resource::Core, before.core);
     umask(before.mask);
 }

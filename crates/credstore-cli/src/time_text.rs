@@ -35,11 +35,10 @@ pub(crate) fn date(at: Timestamp) -> String {
 /// When something ends: `in 9 days`, `3 days ago`, or its date when that is a month away or more.
 pub(crate) fn expiry(at: Timestamp, now: Timestamp) -> String {
     let left = at.seconds_since(now);
-    match left {
-        DATE_FROM.. => date(at),
-        0.. => format!("in {}", span(left)),
-        _ if left > -DATE_FROM => format!("{} ago", span(-left)),
-        _ => date(at),
+    match (left.abs() < DATE_FROM, left >= 0) {
+        (false, _) => date(at),
+        (true, true) => format!("in {}", span(left)),
+        (true, false) => format!("{} ago", span(-left)),
     }
 }
 
@@ -48,16 +47,16 @@ pub(crate) fn since(at: Timestamp, now: Timestamp) -> String {
     let passed = now.seconds_since(at);
     match passed {
         ..MINUTE => "just now".to_owned(),
+        MINUTE..DAY => format!("{} ago", span(passed)),
         DAY.. => span(passed),
-        _ => format!("{} ago", span(passed)),
     }
 }
 
 fn span(seconds: i64) -> String {
     match seconds {
         ..MINUTE => format!("{seconds} s"),
-        ..HOUR => format!("{} min", seconds / MINUTE),
-        ..DAY => format!("{} h", seconds / HOUR),
+        MINUTE..HOUR => format!("{} min", seconds / MINUTE),
+        HOUR..DAY => format!("{} h", seconds / HOUR),
         _ if seconds / DAY == 1 => "1 day".to_owned(),
         _ => format!("{} days", seconds / DAY),
     }
