@@ -364,3 +364,26 @@ pub enum PermissionModel {
 pub fn allows(policies: &[AccessPolicy], caller: &Caller, operation: Operation) -> bool {
     policies.iter().any(|policy| policy.permissions.allows(operation.permission()) && policy.speaks_of(caller))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id<T: FromStr<Err: fmt::Debug>>(last: u8) -> T {
+        format!("00000000-0000-4000-8000-0000000000{last:02x}").parse().unwrap()
+    }
+
+    #[test]
+    fn a_policy_speaks_of_one_object_in_one_tenant() {
+        let caller = Caller { tenant: id(1), object_id: id(2), app_id: id(3) };
+        let policy =
+            AccessPolicy { tenant: id(1), object_id: id(2), application_id: None, permissions: PermissionSet::all() };
+        let allowed = |policy: AccessPolicy| allows(&[policy], &caller, Operation::GetSecret);
+        assert!(allowed(policy.clone()));
+        assert!(!allowed(AccessPolicy { tenant: id(9), ..policy.clone() }));
+        assert!(!allowed(AccessPolicy { object_id: id(9), ..policy.clone() }));
+        assert!(!allowed(AccessPolicy { application_id: Some(id(9)), ..policy.clone() }));
+        assert!(allowed(AccessPolicy { application_id: Some(id(3)), ..policy }));
+        assert!(!allows(&[], &caller, Operation::GetSecret));
+    }
+}
