@@ -131,3 +131,38 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world(globals: Globals, variables: &[(&str, &str)]) -> World {
+        World::bare(globals, Environment::new(variables.iter().map(|(name, value)| ((*name).into(), (*value).into()))))
+    }
+
+    #[test]
+    fn a_flag_comes_before_a_variable_and_a_variable_before_the_default() {
+        let variables =
+            [("CREDSTORE_DATA_DIR", "/by/variable"), ("CREDSTORE_SETTINGS", "v.json"), ("HOME", "/home/ada")];
+        let flags =
+            Globals { data_dir: Some("/by/flag".into()), settings: Some("f.json".into()), ..Globals::default() };
+        let flagged = world(flags, &variables);
+        assert_eq!((flagged.data_folder(), flagged.settings()), ("/by/flag".into(), "f.json".into()));
+        let varied = world(Globals::default(), &variables);
+        assert_eq!((varied.data_folder(), varied.settings()), ("/by/variable".into(), "v.json".into()));
+        let bare = world(Globals::default(), &[("HOME", "/home/ada"), ("CREDSTORE_DATA_DIR", "")]);
+        assert_eq!(bare.data_folder(), PathBuf::from("/home/ada/.local/share/credstore"));
+    }
+
+    #[test]
+    fn without_a_terminal_nobody_is_asked() {
+        assert!(!world(Globals::default(), &[]).may_ask());
+        let mut typed = world(Globals::default(), &[("CREDSTORE_NO_INPUT", "1")]);
+        typed.terminals.stdin = true;
+        assert!(!typed.may_ask());
+        typed.environment = Environment::default();
+        assert!(typed.may_ask());
+        typed.globals.no_input = true;
+        assert!(!typed.may_ask());
+    }
+}
