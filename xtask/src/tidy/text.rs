@@ -3,8 +3,7 @@
 use super::{File, Finding};
 
 /// Folders of a machine that a text must not name. Written apart, so that this file does not name them either.
-const MACHINE_FOLDERS: &[&str] =
-    &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/tmp/", "plan")];
+const MACHINE_FOLDERS: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/tmp/", "plan")];
 /// Marks of unfinished work. One with its reason in parentheses is fine.
 const REMINDERS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];
 const EM_DASH: char = '\u{2014}';
