@@ -32,9 +32,10 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Counts the product and its Rust tests; harnesses (xtask, the SDK clients) are neither.
+    /// Counts the product, and its tests in whatever language; `xtask` is neither.
     pub(crate) fn of(files: &[File]) -> Self {
-        let mut counted = Self::default();
+        let tests = files.iter().filter(|file| file.path.starts_with("testing/")).map(written_tests).sum();
+        let mut counted = Self { tests, ..Self::default() };
         let (mut file_sizes, mut function_sizes) = (Vec::new(), Vec::new());
         for file in files.iter().filter(|file| file.is_rust() && file.path.starts_with("crates/")) {
             let source = file.rust();
@@ -75,6 +76,24 @@ impl fmt::Display for Figures {
             self.panics_per_1000(),
         )
     }
+}
+
+/// Lines of a file below `testing/`: clients in Python, JavaScript and Rust, vectors and sessions. Lock files and
+/// settings of package tools are not tests.
+fn written_tests(file: &File) -> usize {
+    let comment = match file.path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("py") => "#",
+        Some("mjs" | "rs") => "//",
+        Some("txt" | "trycmd") if !file.path.ends_with("requirements.txt") => return lines_with(&file.text, None),
+        _ => return 0,
+    };
+    lines_with(&file.text, Some(comment))
+}
+
+/// Lines that are neither blank nor, where there is such a thing, a comment.
+fn lines_with(text: &str, comment: Option<&str>) -> usize {
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty());
+    lines.filter(|line| comment.is_none_or(|comment| !line.starts_with(comment))).count()
 }
 
 /// Findings about sizes.
@@ -177,6 +196,16 @@ mod tests {
         assert_eq!(found(path, "fn a() {\n b().expect(\n  \"b\",\n )\n}").len(), 1);
         assert_eq!(found(path, "fn a() { batch.expect(row, revision) }"), []);
         assert_eq!(found(path, "#[cfg(test)]\nmod tests { fn a() { b().unwrap() } }"), []);
+    }
+
+    #[test]
+    fn tests_in_other_languages_and_vectors_count_and_lock_files_do_not() {
+        let counted = |path: &str, text: &str| Figures::of(&[file(path, text)]).tests;
+        assert_eq!(counted("testing/sdk/python/test_a.py", "# why\nassert a\n\n"), 1);
+        assert_eq!(counted("testing/sdk/js/a.test.mjs", "// why\nok(a);\n"), 1);
+        assert_eq!(counted("testing/vectors/settings/a.txt", "expect: ok\n\n# text\n"), 2);
+        assert_eq!(counted("testing/sdk/python/requirements.txt", "azure-identity==1\n"), 0);
+        assert_eq!(counted("testing/sdk/js/package-lock.json", "{}\n"), 0);
     }
 
     #[test]
