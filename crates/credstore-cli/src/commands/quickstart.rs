@@ -17,7 +17,7 @@ use credstore::resolver::Resolved;
 use credstore_protocol::{Identifier, Secret};
 use credstore_server::{Site, Tls};
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -64,15 +64,15 @@ pub(crate) struct Quickstart {
 impl Quickstart {
     /// Makes the folder, does the steps in it, and removes it, whatever happens in between.
     pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let stop = Stop::new()?;
+        let stopped = stop()?;
         let listen = if self.no_serve { None } else { Some(self.listen(out)?) };
         let folder = Throwaway::make(self.keep.as_deref().unwrap_or(Path::new(FOLDER)))?;
         let own = own_world(world, folder.path());
-        let demo = Demo { folder: &folder, kept: self.keep.is_some(), world: &own };
+        let demo = Demo { folder: &folder, kept: self.keep.is_some(), world: &own, stopped };
         say(format!("A throwaway vault in {}. Nothing leaves this machine.\n", folder.shown()), out)?;
         let done = match listen {
-            None => demo.alone(stop, out).await,
-            Some(listen) => demo.served(listen, stop, out).await,
+            None => demo.alone(out).await,
+            Some(listen) => demo.served(listen, out).await,
         };
         // What a failed run has made is of no use to anybody.
         if demo.kept && done.is_ok() { folder.keep() } else { folder.remove().and(done) }
@@ -124,19 +124,29 @@ fn own_world(world: &World, folder: &Path) -> World {
     }
 }
 
+/// Becomes true with Ctrl+C or SIGTERM. A second one ends the process at once.
+fn stop() -> Result<watch::Receiver<bool>, CliError> {
+    let signals = Stop::new()?;
+    let (send, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        signals.wait().await;
+        // Nobody listens any more only when the command has ended.
+        let _ = send.send(true);
+    });
+    Ok(stopped)
+}
+
 struct Demo<'a> {
     folder: &'a Throwaway,
     kept: bool,
     world: &'a World,
+    stopped: watch::Receiver<bool>,
 }
 
 impl Demo<'_> {
     /// Without a listener: the routes answer in this process.
-    async fn alone(&self, stop: Stop, out: &mut Output) -> Result<(), CliError> {
-        tokio::select! {
-            done = self.shown(None, out) => done?,
-            () = stop.wait() => return Err(cancelled()),
-        }
+    async fn alone(&self, out: &mut Output) -> Result<(), CliError> {
+        self.shown(None, out).await?;
         let folder = self.folder.shown();
         match self.kept {
             true => say(format!("\n{}\n\n{folder} is kept.", self.next()), out),
@@ -145,7 +155,7 @@ impl Demo<'_> {
     }
 
     /// With a listener, until Ctrl+C.
-    async fn served(&self, listen: SocketAddr, stop: Stop, out: &mut Output) -> Result<(), CliError> {
+    async fn served(&self, listen: SocketAddr, out: &mut Output) -> Result<(), CliError> {
         let data = self.world.data_folder();
         let installation = site::open(self.world, &data, Absent::Create).await.map_err(|error| site::opened(&error))?;
         let site = Site { zone: site::DEFAULT_ZONE.to_owned(), port: listen.port() };
@@ -165,26 +175,31 @@ impl Demo<'_> {
             let _ended = ended;
             let Ok(announced) = is_ready.await else { return Ok(()) };
             let _announced = announced?;
-            self.until_stopped(listen.port(), stop, out).await
+            self.until_stopped(listen.port(), out).await
         };
         let (served, shown) = tokio::join!(serving, showing);
         served.and(shown)
     }
 
-    async fn until_stopped(&self, port: u16, stop: Stop, out: &mut Output) -> Result<(), CliError> {
-        let mut stopped = std::pin::pin!(stop.wait());
-        tokio::select! {
-            done = self.shown(Some(port), out) => done?,
-            () = &mut stopped => return Err(cancelled()),
-        }
+    async fn until_stopped(&self, port: u16, out: &mut Output) -> Result<(), CliError> {
+        self.shown(Some(port), out).await?;
         let folder = self.folder.shown();
         let end = match self.kept {
             true => format!("Running. Ctrl+C stops it; {folder} is kept."),
             false => format!("Running. Ctrl+C stops it and removes {folder} (keep it with --keep)."),
         };
         say(format!("\n{}\n\n{end}", self.next()), out)?;
-        stopped.await;
+        // An error would mean that signals are not received any more: then there is nothing to wait for.
+        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
         Ok(())
+    }
+
+    /// Stops between two steps. In the middle of one, work on other threads could make files again that were removed.
+    fn go_on(&self) -> Result<(), CliError> {
+        match *self.stopped.borrow() {
+            true => Err(Diagnosis::error(&usage::DECLINED, "cancelled").into()),
+            false => Ok(()),
+        }
     }
 
     fn next(&self) -> String {
@@ -206,11 +221,13 @@ impl Demo<'_> {
         let mut run = Run { world: self.world, job, connection: Some(connection), rows: Vec::new() };
         let mut value = Value::Given(made_up());
         for step in Step::ALL.into_iter().filter(|step| *step != Step::Settings) {
+            self.go_on()?;
             run.step(step, &mut value, true, out).await?;
             if let Some(row) = run.rows.last() {
                 say(report::line(row), out)?;
             }
         }
+        self.go_on()?;
         let draft = entry::must_draft(&run.ground()).await?;
         let row = run.ground().look(Step::Settings).await?;
         run.save(draft, names::secret(SECRET)?, out).await?;
@@ -274,8 +291,4 @@ fn made_up() -> Secret {
         value.push_str(uuid::Uuid::new_v4().simple().encode_lower(&mut text[..]));
     }
     Secret::from(value)
-}
-
-fn cancelled() -> CliError {
-    Diagnosis::error(&usage::DECLINED, "cancelled").into()
 }

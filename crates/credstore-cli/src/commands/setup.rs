@@ -3,6 +3,7 @@
 //! Arguments, order and questions are here; what each step does is in [`crate::setup`].
 
 use clap::{Args, Subcommand};
+use credstore::codes::settings::CERTIFICATE_EXPIRY;
 use credstore::codes::{Exit, usage};
 use credstore::diagnosis::Diagnosis;
 use credstore_protocol::{ClientId, SecretName};
@@ -23,6 +24,9 @@ use crate::world::World;
 
 /// Name of the app registration when nobody chose one. Source: the set-up guide.
 pub(crate) const DEFAULT_APP: &str = "process-mining";
+
+/// What mends a certificate that ends soon.
+const RENEW: &str = "credstore cert new --out my-certificate.pem --yes, then credstore setup embedded --yes";
 
 /// The five steps, from nothing to a password behind an identifier
 #[derive(Args, Debug)]
@@ -285,7 +289,9 @@ impl Run<'_> {
         }
         let draft = entry::must_draft(&self.ground()).await?;
         self.say(format!("{}\n\n{}", report::begun(&row), report::diff(draft.diff()).trim_end()), out)?;
-        self.ask(&draft)?;
+        self.ask(&draft).map_err(|error| {
+            error.map(|diagnosis| diagnosis.note("Server Settings are as they were; the steps before stay done"))
+        })?;
         let tested = self.save(draft, secret, out).await?;
         self.say(format!("     saved, tested: {} resolved in {} ms", tested.secret, tested.milliseconds), out)?;
         self.rows.push(Row { standing: Standing::Made, state: "CredentialStore added".to_owned(), ..row });
@@ -304,10 +310,12 @@ impl Run<'_> {
 
     /// Asks y/N. In a script a new entry needs no answer; one that replaces another needs `--yes`.
     fn ask(&self, draft: &Draft) -> Result<(), CliError> {
+        let kept = "Save this? The old version is kept beside it.";
         match (draft.replaces(), self.world.may_ask()) {
             (false, false) => Ok(()),
             (false, true) => confirm::yes(self.world, "     Save this?"),
-            (true, _) => confirm::yes(self.world, "     Save this? The old version is kept beside it."),
+            (true, false) => confirm::yes(self.world, kept),
+            (true, true) => confirm::yes(self.world, &format!("     {kept}")),
         }
     }
 
@@ -343,11 +351,12 @@ async fn print_entry(run: &Run<'_>, out: &mut Output) -> Result<(), CliError> {
 fn finish(run: &Run<'_>, tested: Option<Tested>, out: &mut Output) -> Result<(), CliError> {
     let warnings = certificate::warnings(&run.job.certificate(), run.world.now());
     if out.for_people() {
-        let mut last = "\nDone.".to_owned();
-        for warning in &warnings {
-            last.push_str(&format!(" warning[{}]: {} ({})", warning.code.id, warning.message, warning.fix.join(", ")));
-        }
-        out.line(last);
+        let ends_soon = |warning: &&Diagnosis| warning.code.id == CERTIFICATE_EXPIRY.id;
+        out.line(match warnings.iter().find(ends_soon) {
+            None => "\nDone.".to_owned(),
+            Some(soon) => format!("\nDone. warning[{}]: {} ({RENEW})", soon.code.id, soon.message),
+        });
+        warnings.iter().filter(|warning| !ends_soon(warning)).for_each(|warning| out.warn(warning));
         return Ok(());
     }
     let object = json!({
@@ -419,13 +428,11 @@ impl Status {
         let complete = rows.iter().all(Row::is_done);
         let object = json!({ "complete": complete, "steps": rows.iter().map(report::object).collect::<Vec<_>>() });
         out.result(object, || rows.iter().map(|row| format!("{}\n", report::line(row))).collect())?;
-        for warning in certificate::warnings(&job.certificate(), world.now()) {
-            out.warn(&warning);
-        }
+        out.flush()?;
+        certificate::warnings(&job.certificate(), world.now()).iter().for_each(|warning| out.warn(warning));
         if complete {
             return Ok(());
         }
-        out.flush()?;
         out.note(match job.vault {
             Some(_) => "next: credstore setup embedded --resume",
             None => "next: credstore setup embedded --vault-name NAME --secret NAME",

@@ -3,6 +3,8 @@
 mod bench;
 mod daily;
 mod failures;
+mod quickstart;
 mod samples;
 mod serving;
+mod setup;
 mod vaults;

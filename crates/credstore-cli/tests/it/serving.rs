@@ -8,10 +8,10 @@ use crate::bench::Bench;
 /// How long a server may take to answer before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Served(Child);
+pub(crate) struct Served(Child);
 
 impl Served {
-    fn on(bench: &Bench) -> Self {
+    pub(crate) fn on(bench: &Bench) -> Self {
         let ready = bench.path("ready");
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--ready-file", "ready", "-q"];
         let child = bench.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -25,7 +25,7 @@ impl Served {
         served
     }
 
-    fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.0.wait().unwrap().code()

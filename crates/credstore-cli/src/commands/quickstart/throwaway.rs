@@ -69,11 +69,12 @@ impl Throwaway {
 
     /// The folder as one word for a shell.
     pub(super) fn as_argument(&self) -> String {
-        let text = self.shown.strip_prefix("./").unwrap_or(&self.shown);
+        // What begins with a hyphen keeps its `./`: it would be taken for an option.
+        let text = self.shown.strip_prefix("./").filter(|text| !text.starts_with('-')).unwrap_or(&self.shown);
         let bare = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
-        match text.chars().all(bare) && !text.starts_with('-') {
+        match text.chars().all(bare) {
             true => text.to_owned(),
-            false => crate::output::plain(&format!("'{}'", self.shown.replace('\'', r"'\''"))),
+            false => crate::output::plain(&format!("'{}'", text.replace('\'', r"'\''"))),
         }
     }
 
@@ -202,7 +203,7 @@ mod tests {
         let named = |shown: &str| Throwaway { path: PathBuf::new(), shown: shown.to_owned(), mark: None }.as_argument();
         assert_eq!(named("./credstore-demo"), "credstore-demo");
         assert_eq!(named("/srv/a b"), "'/srv/a b'");
-        assert_eq!(named("./it's"), r"'./it'\''s'");
-        assert_eq!(named("./-x"), "'./-x'");
+        assert_eq!(named("./it's"), r"'it'\''s'");
+        assert_eq!(named("./-x"), "./-x");
     }
 }
