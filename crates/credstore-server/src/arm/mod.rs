@@ -22,7 +22,7 @@ use crate::routes::{Access, Captures, Endpoint, Found, ManagementEndpoint, Surfa
 use crate::tokens::Unauthenticated;
 use crate::uri::{Parameters, segments};
 
-use problem::Problem;
+use problem::{Problem, ResourceProblem, UriProblem};
 use vaults::VaultCall;
 
 /// Longest name of a resource group. Source: ARM naming rules.
@@ -51,12 +51,12 @@ where
     let (route, captures) = match found {
         Found::Route(route, captures) => (route, captures),
         Found::OtherMethods(methods) => {
-            return Outcome::new(Problem::OtherMethod(methods).into_answer(), "none", true);
+            return Outcome::new(Problem::Uri(UriProblem::OtherMethod(methods)).into_answer(), "none", true);
         }
-        Found::Nothing => return Outcome::new(Problem::NoRoute.into_answer(), "none", true),
+        Found::Nothing => return Outcome::new(Problem::Uri(UriProblem::NoRoute).into_answer(), "none", true),
     };
     let Endpoint::Management(endpoint) = route.endpoint else {
-        return Outcome::new(Problem::NoRoute.into_answer(), "none", true);
+        return Outcome::new(Problem::Uri(UriProblem::NoRoute).into_answer(), "none", true);
     };
     let call = Call { app, parts, path: &captures, caller };
     let result = call.perform(endpoint, route.access, body).await;
@@ -117,11 +117,11 @@ impl Call<'_> {
         if access != Access::AnyToken && !operator {
             return Err(Problem::not_authorized(&self.caller, self.parts.uri.path()));
         }
-        let query = Parameters::parse(self.parts.uri.query().unwrap_or_default()).map_err(|_| Problem::BadQuery)?;
+        let query = Parameters::parse(self.parts.uri.query().unwrap_or_default()).map_err(|_| UriProblem::BadQuery)?;
         let api_version = api_version(&query)?;
         let subscription = self.app.names().tenant.as_str();
         if let Some(asked) = self.path.get("s").filter(|asked| !asked.eq_ignore_ascii_case(subscription)) {
-            return Err(Problem::SubscriptionNotFound(asked.to_owned()));
+            return Err(ResourceProblem::SubscriptionNotFound(asked.to_owned()).into());
         }
         if let Some(group) = self.path.get("g") {
             check_group(group)?;
@@ -186,23 +186,23 @@ impl Call<'_> {
 }
 
 /// ARM versions are dates; any from 2014 on is spoken, with `-preview` too. They compare as text.
-fn api_version(query: &Parameters) -> Result<&str, Problem> {
-    let text = query.given("api-version").ok_or(Problem::MissingApiVersion)?;
+fn api_version(query: &Parameters) -> Result<&str, UriProblem> {
+    let text = query.given("api-version").ok_or(UriProblem::MissingApiVersion)?;
     let date = text.strip_suffix("-preview").unwrap_or(text);
     let well_formed = date.len() == API_VERSION_DATE
         && date
             .bytes()
             .enumerate()
             .all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() });
-    if well_formed && date >= "2014-01-01" { Ok(text) } else { Err(Problem::InvalidApiVersion(text.to_owned())) }
+    if well_formed && date >= "2014-01-01" { Ok(text) } else { Err(UriProblem::InvalidApiVersion(text.to_owned())) }
 }
 
 /// Source: ARM naming rules for resource groups.
-fn check_group(name: &str) -> Result<(), Problem> {
+fn check_group(name: &str) -> Result<(), ResourceProblem> {
     let allowed = |c: char| c.is_alphanumeric() || "-_.()".contains(c);
     let fits =
         (1..=GROUP_NAME_MAX).contains(&name.chars().count()) && name.chars().all(allowed) && !name.ends_with('.');
-    if fits { Ok(()) } else { Err(Problem::GroupNameInvalid) }
+    if fits { Ok(()) } else { Err(ResourceProblem::GroupNameInvalid) }
 }
 
 #[cfg(test)]

@@ -10,26 +10,53 @@ use crate::outcome::{allow, json_answer};
 /// Longest client-written text that an error repeats.
 const ECHO_MAX: usize = 128;
 
+/// Status, code and text.
+type Row = (StatusCode, &'static str, String);
+
 /// Why ARM does not do what it was asked.
 #[derive(Debug)]
 pub(super) enum Problem {
     Unauthenticated(&'static str),
     NotAuthorized { object: String, scope: String },
+    Uri(UriProblem),
+    Resource(ResourceProblem),
+    BadRequest(String),
+    Body(StatusCode),
+    Internal,
+    Vault(VaultError),
+}
+
+/// What is wrong with the request before anything is looked up.
+#[derive(Debug)]
+pub(super) enum UriProblem {
     NoRoute,
     OtherMethod(Vec<&'static str>),
     BadQuery,
     MissingApiVersion,
     InvalidApiVersion(String),
+}
+
+/// What the path names cannot be, is not there, or is somebody else's.
+#[derive(Debug)]
+pub(super) enum ResourceProblem {
     SubscriptionNotFound(String),
     GroupNameInvalid,
     VaultNameInvalid(String),
     VaultNotFound { name: String, group: String },
     DeletedVaultNotFound(String),
     VaultExists(String),
-    BadRequest(String),
-    Body(StatusCode),
-    Internal,
-    Vault(VaultError),
+}
+
+impl From<UriProblem> for Problem {
+    fn from(problem: UriProblem) -> Self {
+        Self::Uri(problem)
+    }
+}
+
+impl From<ResourceProblem> for Problem {
+    fn from(problem: ResourceProblem) -> Self {
+        Self::Resource(problem)
+    }
 }
 
 impl From<VaultError> for Problem {
@@ -47,8 +74,7 @@ impl Problem {
         Self::NotAuthorized { object: caller.object_id.to_string(), scope: shown(scope) }
     }
 
-    fn row(&self) -> (StatusCode, &'static str, String) {
-        let bad = StatusCode::BAD_REQUEST;
+    fn row(&self) -> Row {
         match self {
             Self::Unauthenticated(text) => (StatusCode::UNAUTHORIZED, "AuthenticationFailed", (*text).to_owned()),
             Self::NotAuthorized { object, scope } => (
@@ -60,6 +86,29 @@ impl Problem {
                      your credentials."
                 ),
             ),
+            Self::Uri(problem) => problem.row(),
+            Self::Resource(problem) => problem.row(),
+            Self::BadRequest(text) => (StatusCode::BAD_REQUEST, "BadRequest", text.clone()),
+            Self::Body(status) => (*status, "InvalidRequestContent", "The request body could not be read.".to_owned()),
+            Self::Internal => internal(),
+            Self::Vault(error) => vault_row(error),
+        }
+    }
+
+    pub(super) fn into_answer(self) -> Response<Content> {
+        let (status, code, message) = self.row();
+        let mut response = json_answer(status, &json!({"error": {"code": code, "message": message}}));
+        if let Self::Uri(UriProblem::OtherMethod(methods)) = self {
+            response.headers_mut().extend([allow(&methods)]);
+        }
+        response
+    }
+}
+
+impl UriProblem {
+    fn row(&self) -> Row {
+        let bad = StatusCode::BAD_REQUEST;
+        match self {
             Self::NoRoute => (
                 StatusCode::NOT_FOUND,
                 "InvalidResourceType",
@@ -84,6 +133,14 @@ impl Problem {
                     shown(version)
                 ),
             ),
+        }
+    }
+}
+
+impl ResourceProblem {
+    fn row(&self) -> Row {
+        let bad = StatusCode::BAD_REQUEST;
+        match self {
             Self::SubscriptionNotFound(id) => (
                 StatusCode::NOT_FOUND,
                 "SubscriptionNotFound",
@@ -129,34 +186,21 @@ impl Problem {
                     shown(name)
                 ),
             ),
-            Self::BadRequest(text) => (bad, "BadRequest", text.clone()),
-            Self::Body(status) => (*status, "InvalidRequestContent", "The request body could not be read.".to_owned()),
-            Self::Internal => internal(),
-            Self::Vault(error) => vault_row(error),
         }
-    }
-
-    pub(super) fn into_answer(self) -> Response<Content> {
-        let (status, code, message) = self.row();
-        let mut response = json_answer(status, &json!({"error": {"code": code, "message": message}}));
-        if let Self::OtherMethod(methods) = self {
-            response.headers_mut().extend([allow(&methods)]);
-        }
-        response
     }
 }
 
-fn internal() -> (StatusCode, &'static str, String) {
+fn internal() -> Row {
     let text = "The request could not be processed.".to_owned();
     (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", text)
 }
 
-fn unavailable() -> (StatusCode, &'static str, String) {
+fn unavailable() -> Row {
     let text = "No writes are taken at the moment.".to_owned();
     (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", text)
 }
 
-fn vault_row(error: &VaultError) -> (StatusCode, &'static str, String) {
+fn vault_row(error: &VaultError) -> Row {
     match error {
         VaultError::VaultNotFound(name) => (
             StatusCode::NOT_FOUND,

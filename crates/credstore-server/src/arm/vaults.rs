@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Answer;
-use super::problem::Problem;
+use super::problem::{Problem, ResourceProblem};
 use crate::app::{App, Incoming};
 use crate::body::Content;
 use crate::limits::BODY_MAX;
@@ -96,7 +96,7 @@ impl<'a> VaultCall<'a> {
 
     fn name(&self) -> Result<VaultName, Problem> {
         let text = self.path.text("n");
-        text.parse().map_err(|_| Problem::VaultNameInvalid(text.to_owned()))
+        text.parse().map_err(|_| ResourceProblem::VaultNameInvalid(text.to_owned()).into())
     }
 
     async fn read<T: DeserializeOwned, B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Result<T, Problem> {
@@ -117,7 +117,10 @@ impl<'a> VaultCall<'a> {
     /// The vault of the path, when it is in the group of the path.
     fn here(&self) -> Result<VaultRecord, Problem> {
         let group = self.path.text("g");
-        let absent = || Problem::VaultNotFound { name: self.path.text("n").to_owned(), group: group.to_owned() };
+        let absent = || {
+            let (name, group) = (self.path.text("n").to_owned(), group.to_owned());
+            Problem::Resource(ResourceProblem::VaultNotFound { name, group })
+        };
         // A name that cannot be one is absent for who only asks; who creates it is told.
         let name = self.path.text("n").parse::<VaultName>().map_err(|_| absent())?;
         match self.vaults().record(&self.caller, &name) {
@@ -177,7 +180,7 @@ impl<'a> VaultCall<'a> {
         };
         let group = self.path.text("g");
         if existing.as_ref().is_some_and(|record| !record.resource_group.eq_ignore_ascii_case(group)) {
-            return Err(Problem::VaultExists(name.to_string()));
+            return Err(ResourceProblem::VaultExists(name.to_string()).into());
         }
         let mut spec = specification(request)?;
         if existing.is_none() {
@@ -206,7 +209,9 @@ impl<'a> VaultCall<'a> {
         let name = match self.here() {
             Ok(record) => record.name,
             // ARM: deleting what is not there is done already.
-            Err(Problem::VaultNotFound { .. }) => return Ok(empty_answer(StatusCode::NO_CONTENT)),
+            Err(Problem::Resource(ResourceProblem::VaultNotFound { .. })) => {
+                return Ok(empty_answer(StatusCode::NO_CONTENT));
+            }
             Err(problem) => return Err(problem),
         };
         self.write(move |vaults, caller, now| vaults.delete(caller, &name, now)).await?;
@@ -268,7 +273,7 @@ impl<'a> VaultCall<'a> {
             vault.record.name.as_str().eq_ignore_ascii_case(name)
                 && vault.record.location.eq_ignore_ascii_case(location)
         });
-        found.ok_or_else(|| Problem::DeletedVaultNotFound(name.to_owned()))
+        found.ok_or_else(|| ResourceProblem::DeletedVaultNotFound(name.to_owned()).into())
     }
 
     pub(super) fn get_deleted(&self) -> Answer {

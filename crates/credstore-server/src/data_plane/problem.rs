@@ -68,6 +68,30 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "SecretNotFound", message)
     }
 
+    fn name_is_deleted(name: &SecretName) -> Self {
+        let message = format!(
+            "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this \
+             state, the secret can only be recovered or purged."
+        );
+        Self::conflict(Some("ObjectIsDeletedButRecoverable"), message)
+    }
+
+    fn name_is_live(id: &str) -> Self {
+        let message = format!(
+            "There was a conflict restoring the secret '{id}'. This can happen if either: a second secret with the \
+             same name was created after the first secret was deleted; thus trying to restore a secret whose name is \
+             already in use."
+        );
+        Self::conflict(None, message)
+    }
+
+    fn throttled() -> Self {
+        let message = "Request was not processed because too many requests were received. Reason: \
+                       VaultRequestTypeLimitReached";
+        let header = Some(Box::new((RETRY_AFTER, HeaderValue::from_static("1"))));
+        Self { header, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "Throttled", message) }
+    }
+
     /// A path that no operation has. What the vault does not do at all says so, lest "not found" be taken for "absent".
     pub(super) fn no_route(first: &str) -> Self {
         let absent = ["keys", "deletedkeys", "certificates", "deletedcertificates", "storage", "deletedstorage", "rng"];
@@ -124,22 +148,10 @@ impl Problem {
             VaultError::NotOperator => {
                 Self::forbidden("ForbiddenByPolicy", "Only the operator of this installation may do this.")
             }
-            VaultError::DeletedButRecoverable(name) => Self::conflict(
-                Some("ObjectIsDeletedButRecoverable"),
-                format!(
-                    "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; \
-                     in this state, the secret can only be recovered or purged."
-                ),
-            ),
-            VaultError::RestoreConflict { name, version } => Self::conflict(
-                None,
-                format!(
-                    "There was a conflict restoring the secret '{}'. This can happen if either: a second secret with \
-                     the same name was created after the first secret was deleted; thus trying to restore a secret \
-                     whose name is already in use.",
-                    ids.secret(&format!("{name}/{version}"))
-                ),
-            ),
+            VaultError::DeletedButRecoverable(name) => Self::name_is_deleted(&name),
+            VaultError::RestoreConflict { name, version } => {
+                Self::name_is_live(&ids.secret(&format!("{name}/{version}")))
+            }
             VaultError::PurgeProtected => Self::new(
                 StatusCode::FORBIDDEN,
                 "Forbidden",
@@ -152,12 +164,7 @@ impl Problem {
                 "Malformed backup blob",
                 "Backup blob contains invalid or corrupt version.",
             ),
-            VaultError::Busy => {
-                let message = "Request was not processed because too many requests were received. Reason: \
-                               VaultRequestTypeLimitReached";
-                let header = Some(Box::new((RETRY_AFTER, HeaderValue::from_static("1"))));
-                Self { header, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "Throttled", message) }
-            }
+            VaultError::Busy => Self::throttled(),
             VaultError::ReadOnly(reason) => {
                 tracing::error!(%reason, "the store is read-only");
                 Self::unavailable()

@@ -21,7 +21,7 @@ use crate::outcome::{Outcome, allow, empty_answer, json_answer, unstored};
 use crate::routes::{Endpoint, Found, LoginEndpoint, Surface, find};
 use crate::uri::{Parameters, segments};
 
-use problem::Problem;
+use problem::{FormProblem, Problem};
 
 /// Tenant names that mean "the client does not know". Metadata answers them with the one tenant there is.
 const ANY_TENANT: [&str; 2] = ["common", "organizations"];
@@ -130,10 +130,10 @@ where
     known_tenant(app.names(), tenant)?;
     let body = body.read(&parts.headers, BODY_MAX).await.map_err(Problem::Body)?;
     let form = std::str::from_utf8(&body).ok().and_then(|text| Parameters::parse(text).ok());
-    let form = form.ok_or(Problem::MalformedForm)?;
-    let needed = |name: &'static str| form.given(name).ok_or(Problem::MissingParameter(name));
+    let form = form.ok_or(FormProblem::Malformed)?;
+    let needed = |name: &'static str| form.given(name).ok_or(FormProblem::MissingParameter(name));
     if needed("grant_type")? != CLIENT_CREDENTIALS {
-        return Err(Problem::UnsupportedGrant);
+        return Err(FormProblem::UnsupportedGrant.into());
     }
     let client_id = needed("client_id")?;
     let resource = resource(app.names(), &form, endpoint)?;
@@ -178,9 +178,9 @@ async fn sign_in(app: &App, client_id: &str, assertion: &str, resource: String) 
 /// The resource that the token shall be for, from `scope` (v2) or `resource` (v1), spelled as `aud` will be.
 fn resource(names: &Names, form: &Parameters, endpoint: LoginEndpoint) -> Result<String, Problem> {
     let asked = match endpoint {
-        LoginEndpoint::TokenV1 => form.given("resource").ok_or(Problem::MissingParameter("resource"))?,
+        LoginEndpoint::TokenV1 => form.given("resource").ok_or(FormProblem::MissingParameter("resource"))?,
         _ => {
-            let scope = form.given("scope").ok_or(Problem::MissingParameter("scope"))?;
+            let scope = form.given("scope").ok_or(FormProblem::MissingParameter("scope"))?;
             let mut scopes =
                 scope.split(' ').filter(|scope| !["", "openid", "profile", "offline_access"].contains(scope));
             let one = scopes.next().filter(|_| scopes.next().is_none());

@@ -3,8 +3,8 @@
 //! Codes, `error` and statuses are Entra's, contract section 13; our client and Microsoft's decide by them. A
 //! wrong signature and an unknown certificate differ in their text only, as Entra's do.
 
-use credstore_protocol::Timestamp;
 use credstore_protocol::token::TokenErrorBody;
+use credstore_protocol::{TenantId, Timestamp};
 use credstore_vault::SignInError;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -22,22 +22,43 @@ const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[da
 /// Longest client-written text that an error repeats.
 const ECHO_MAX: usize = 128;
 
+/// Status, `error`, AADSTS code and text.
+type Row = (StatusCode, &'static str, u64, String);
+
 /// Why the directory does not do what it was asked.
 #[derive(Debug)]
 pub(super) enum Problem {
-    TenantUnknown { tenant: String, metadata: bool },
-    TenantMalformed { tenant: String },
+    Tenant(TenantProblem),
     Body(StatusCode),
-    MalformedForm,
-    MissingParameter(&'static str),
-    UnsupportedGrant,
-    Scope { scope: String },
-    ResourceUnknown { resource: String },
+    Form(FormProblem),
     NoCredential,
     WrongSecret,
     TooBusy,
     Internal,
     SignIn(SignInError),
+}
+
+/// What is wrong with the first segment of the path.
+#[derive(Debug)]
+pub(super) enum TenantProblem {
+    Unknown { tenant: String, metadata: bool },
+    Malformed { tenant: String },
+}
+
+/// What is wrong with the form, whoever sent it.
+#[derive(Debug)]
+pub(super) enum FormProblem {
+    Malformed,
+    MissingParameter(&'static str),
+    UnsupportedGrant,
+    Scope { scope: String },
+    ResourceUnknown { resource: String },
+}
+
+impl From<FormProblem> for Problem {
+    fn from(problem: FormProblem) -> Self {
+        Self::Form(problem)
+    }
 }
 
 impl From<SignInError> for Problem {
@@ -57,78 +78,36 @@ impl Problem {
         let could_be = domain || tenant.parse::<credstore_protocol::TenantId>().is_ok();
         let any = super::ANY_TENANT.contains(&tenant);
         let tenant = shown(tenant);
-        if could_be || any { Self::TenantUnknown { tenant, metadata: false } } else { Self::TenantMalformed { tenant } }
+        Self::Tenant(if could_be || any {
+            TenantProblem::Unknown { tenant, metadata: false }
+        } else {
+            TenantProblem::Malformed { tenant }
+        })
     }
 
     /// The same problem where metadata was asked for: Entra names it otherwise there.
     pub(super) fn at_metadata(self) -> Self {
         match self {
-            Self::TenantUnknown { tenant, .. } => Self::TenantUnknown { tenant, metadata: true },
+            Self::Tenant(TenantProblem::Unknown { tenant, .. }) => {
+                Self::Tenant(TenantProblem::Unknown { tenant, metadata: true })
+            }
             other => other,
         }
     }
 
     pub(super) fn scope(scope: &str) -> Self {
-        Self::Scope { scope: shown(scope) }
+        FormProblem::Scope { scope: shown(scope) }.into()
     }
 
     pub(super) fn resource(resource: &str) -> Self {
-        Self::ResourceUnknown { resource: shown(resource) }
+        FormProblem::ResourceUnknown { resource: shown(resource) }.into()
     }
 
-    fn row(&self, names: &Names) -> (StatusCode, &'static str, u64, String) {
-        let bad = StatusCode::BAD_REQUEST;
-        let directory = &names.tenant;
+    fn row(&self, names: &Names) -> Row {
         match self {
-            Self::TenantUnknown { tenant, metadata } => (
-                bad,
-                if *metadata { "invalid_tenant" } else { "invalid_request" },
-                90002,
-                format!(
-                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing \
-                     into the correct cloud. Check with your subscription administrator, this may happen if there \
-                     are no active subscriptions for the tenant."
-                ),
-            ),
-            Self::TenantMalformed { tenant } => (
-                bad,
-                "invalid_request",
-                900_023,
-                format!(
-                    "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain."
-                ),
-            ),
+            Self::Tenant(problem) => problem.row(),
             Self::Body(status) => (*status, "invalid_request", 90014, "The request body could not be read.".to_owned()),
-            Self::MalformedForm => (bad, "invalid_request", 90014, "The request body is not a valid form.".to_owned()),
-            Self::MissingParameter(name) => (
-                bad,
-                "invalid_request",
-                900_144,
-                format!("The request body must contain the following parameter: '{name}'."),
-            ),
-            Self::UnsupportedGrant => {
-                (bad, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.".to_owned())
-            }
-            Self::Scope { scope } => (
-                bad,
-                "invalid_scope",
-                1_002_012,
-                format!(
-                    "The provided value for scope {scope} is not valid. Client credential flows must have a scope \
-                     value with /.default suffixed to the resource identifier (application ID URI)."
-                ),
-            ),
-            Self::ResourceUnknown { resource } => (
-                bad,
-                "invalid_resource",
-                500_011,
-                format!(
-                    "The resource principal named {resource} was not found in the tenant named {directory}. This can \
-                     happen if the application has not been installed by the administrator of the tenant or \
-                     consented to by any user in the tenant. You might have sent your authentication request to the \
-                     wrong tenant."
-                ),
-            ),
+            Self::Form(problem) => problem.row(&names.tenant),
             Self::NoCredential => (
                 StatusCode::UNAUTHORIZED,
                 "invalid_client",
@@ -184,13 +163,93 @@ impl Problem {
     }
 }
 
+impl TenantProblem {
+    fn row(&self) -> Row {
+        let bad = StatusCode::BAD_REQUEST;
+        match self {
+            Self::Unknown { tenant, metadata } => (
+                bad,
+                if *metadata { "invalid_tenant" } else { "invalid_request" },
+                90002,
+                format!(
+                    "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing \
+                     into the correct cloud. Check with your subscription administrator, this may happen if there \
+                     are no active subscriptions for the tenant."
+                ),
+            ),
+            Self::Malformed { tenant } => (
+                bad,
+                "invalid_request",
+                900_023,
+                format!(
+                    "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain."
+                ),
+            ),
+        }
+    }
+}
+
+impl FormProblem {
+    fn row(&self, directory: &TenantId) -> Row {
+        let bad = StatusCode::BAD_REQUEST;
+        match self {
+            Self::Malformed => (bad, "invalid_request", 90014, "The request body is not a valid form.".to_owned()),
+            Self::MissingParameter(name) => (
+                bad,
+                "invalid_request",
+                900_144,
+                format!("The request body must contain the following parameter: '{name}'."),
+            ),
+            Self::UnsupportedGrant => {
+                (bad, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.".to_owned())
+            }
+            Self::Scope { scope } => (
+                bad,
+                "invalid_scope",
+                1_002_012,
+                format!(
+                    "The provided value for scope {scope} is not valid. Client credential flows must have a scope \
+                     value with /.default suffixed to the resource identifier (application ID URI)."
+                ),
+            ),
+            Self::ResourceUnknown { resource } => (
+                bad,
+                "invalid_resource",
+                500_011,
+                format!(
+                    "The resource principal named {resource} was not found in the tenant named {directory}. This can \
+                     happen if the application has not been installed by the administrator of the tenant or \
+                     consented to by any user in the tenant. You might have sent your authentication request to the \
+                     wrong tenant."
+                ),
+            ),
+        }
+    }
+}
+
 /// `2026-01-02 03:04:05Z`; the number itself when it is in no calendar.
 fn stamp(at: Timestamp) -> String {
     let formatted = OffsetDateTime::from_unix_timestamp(at.0).ok().and_then(|at| at.format(STAMP).ok());
     formatted.unwrap_or_else(|| at.0.to_string())
 }
 
-fn sign_in_row(error: &SignInError, names: &Names) -> (StatusCode, &'static str, u64, String) {
+/// AADSTS700027 about a certificate that the application does not have.
+fn not_registered(thumbprint: &str) -> String {
+    format!(
+        "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - \
+         The key was not found., Thumbprint of key used by client: '{thumbprint}']"
+    )
+}
+
+/// AADSTS700027 about a certificate that it has.
+fn bad_signature(reason: &str, thumbprint: &str, found: &str) -> String {
+    format!(
+        "Client assertion contains an invalid signature. [Reason - {reason}, Thumbprint of key used by client: \
+         '{thumbprint}'{found}]"
+    )
+}
+
+fn sign_in_row(error: &SignInError, names: &Names) -> Row {
     let client = |code, text| (StatusCode::UNAUTHORIZED, "invalid_client", code, text);
     let directory = &names.tenant;
     match error {
@@ -211,30 +270,16 @@ fn sign_in_row(error: &SignInError, names: &Names) -> (StatusCode, &'static str,
             7_000_112,
             format!("Application '{}' is disabled.", shown(client_id)),
         ),
-        SignInError::CertificateNotRegistered { thumbprint } => client(
-            700_027,
-            format!(
-                "The certificate with identifier used to sign the client assertion is not registered on application. \
-                 [Reason - The key was not found., Thumbprint of key used by client: '{}']",
-                shown(thumbprint)
-            ),
-        ),
-        SignInError::KeyExpired { thumbprint, start, end } => client(
-            700_027,
-            format!(
-                "Client assertion contains an invalid signature. [Reason - The key used is expired., Thumbprint of \
-                 key used by client: '{thumbprint}', Found key 'Start={}, End={}']",
-                stamp(*start),
-                stamp(*end)
-            ),
-        ),
-        SignInError::InvalidSignature { thumbprint } => client(
-            700_027,
-            format!(
-                "Client assertion contains an invalid signature. [Reason - The key was found, but use of the key to \
-                 verify the signature failed., Thumbprint of key used by client: '{thumbprint}']"
-            ),
-        ),
+        SignInError::CertificateNotRegistered { thumbprint } => client(700_027, not_registered(&shown(thumbprint))),
+        SignInError::NoThumbprint => client(700_027, not_registered("")),
+        SignInError::KeyExpired { thumbprint, start, end } => {
+            let found = format!(", Found key 'Start={}, End={}'", stamp(*start), stamp(*end));
+            client(700_027, bad_signature("The key used is expired.", thumbprint, &found))
+        }
+        SignInError::InvalidSignature { thumbprint } => {
+            let reason = "The key was found, but use of the key to verify the signature failed.";
+            client(700_027, bad_signature(reason, thumbprint, ""))
+        }
         SignInError::OutsideTimeRange { now, from, until } => client(
             700_024,
             format!(
@@ -263,12 +308,6 @@ fn sign_in_row(error: &SignInError, names: &Names) -> (StatusCode, &'static str,
             "invalid_request",
             50027,
             format!("JWT token is invalid or malformed. [Reason - {reason}.]"),
-        ),
-        SignInError::NoThumbprint => client(
-            700_027,
-            "The certificate with identifier used to sign the client assertion is not registered on application. \
-             [Reason - The key was not found., Thumbprint of key used by client: '']"
-                .to_owned(),
         ),
         SignInError::Signing => {
             tracing::error!("a token could not be signed");
