@@ -20,6 +20,10 @@ pub const TAG_TEXT_MAX: usize = 512;
 /// Largest and default page. Source: Key Vault, `maxresults`.
 pub const PAGE_MAX: usize = 25;
 
+/// With the value `true` on `GET /secrets` it asks for `lastRead` in the attributes. Ours; Azure ignores it, and who
+/// does not send it gets what Azure sends.
+pub const LAST_READ_HEADER: &str = "x-credstore-last-read";
+
 /// Tags: names and values that the owner chose. They are not secret.
 pub type Tags = BTreeMap<String, String>;
 
@@ -48,6 +52,9 @@ pub struct SecretAttributes {
     /// Days that a deleted secret is kept. Answers only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recoverable_days: Option<u16>,
+    /// When a value of the secret was last given to an app. Only in answers to [`LAST_READ_HEADER`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_read: Option<Timestamp>,
 }
 
 fn on_the_wire<S: Serializer>(value: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {

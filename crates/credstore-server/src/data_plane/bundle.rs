@@ -74,6 +74,14 @@ impl Ids {
         SecretItem { id: self.secret(record.name.as_str()), ..self.version_item(record) }
     }
 
+    /// The same with the time of the last read, for who asked for it.
+    pub(super) fn item_with_last_read(&self, record: SecretRecord) -> SecretItem {
+        let last_read = record.last_read;
+        let mut item = self.item(record);
+        item.attributes.last_read = last_read;
+        item
+    }
+
     /// An item of a list of versions.
     pub(super) fn version_item(&self, record: SecretRecord) -> SecretItem {
         SecretItem {
@@ -111,5 +119,6 @@ fn attributes(record: &SecretRecord) -> SecretAttributes {
         updated: Some(record.updated),
         recovery_level: Some(record.retention.level.to_owned()),
         recoverable_days: Some(record.retention.days),
+        last_read: None,
     }
 }

@@ -7,7 +7,7 @@
 mod bundle;
 mod problem;
 
-use credstore_protocol::key_vault::{BackupBlob, PAGE_MAX, Page, SetSecret, UpdateSecret};
+use credstore_protocol::key_vault::{BackupBlob, LAST_READ_HEADER, PAGE_MAX, Page, SetSecret, UpdateSecret};
 use credstore_protocol::{ApiVersion, SecretName, SecretVersion, Timestamp, VaultName};
 use credstore_vault::access::Operation;
 use credstore_vault::{Caller, PageToken, Vault, VaultError};
@@ -126,10 +126,15 @@ impl Call<'_> {
                 self.update(name, version, read_json(parts, body, BODY_MAX).await?).await
             }
             Operation::DeleteSecret => self.delete(name()?).await,
-            Operation::ListSecrets => self.list(),
+            Operation::ListSecrets => {
+                self.list(parts.headers.get(LAST_READ_HEADER).is_some_and(|value| value == "true"))
+            }
             Operation::ListSecretVersions => self.versions(&name()?),
             Operation::BackupSecret => self.backup(name()?).await,
-            Operation::RestoreSecret => self.restore(read_json(parts, body, RESTORE_BODY_MAX).await?).await,
+            Operation::RestoreSecret => {
+                let _turn = self.app.restores().acquire().await.map_err(|_| Problem::internal())?;
+                self.restore(read_json(parts, body, RESTORE_BODY_MAX).await?).await
+            }
             Operation::ListDeletedSecrets => self.list_deleted(),
             Operation::GetDeletedSecret => self.get_deleted(&name()?),
             Operation::RecoverSecret => self.recover(name()?).await,
@@ -158,7 +163,12 @@ impl Call<'_> {
             return Err(Problem::bad_parameter("The value of outContentType must be 'PFX' or 'PEM'."));
         }
         let version = read_version(name, version)?;
-        let record = self.vault.secret(&self.caller, name, version.as_ref(), self.now).map_err(self.explain())?;
+        let version = version.as_ref();
+        let record = match self.caller.object_id == self.app.installation().operator().object_id {
+            true => self.vault.secret_unnoted(&self.caller, name, version),
+            false => self.vault.secret(&self.caller, name, version, self.now),
+        };
+        let record = record.map_err(self.explain())?;
         Ok(json_answer(StatusCode::OK, &self.ids.bundle(record)))
     }
 
@@ -180,10 +190,14 @@ impl Call<'_> {
         Ok(json_answer(StatusCode::OK, &self.ids.deleted(record)))
     }
 
-    fn list(&self) -> Answer {
+    fn list(&self, with_last_read: bool) -> Answer {
         let (after, limit) = self.page()?;
         let page = self.vault.secrets(&self.caller, after.as_ref(), limit).map_err(self.explain())?;
-        let value = page.0.into_iter().map(|record| self.ids.item(record)).collect();
+        let item = |record| match with_last_read {
+            true => self.ids.item_with_last_read(record),
+            false => self.ids.item(record),
+        };
+        let value = page.0.into_iter().map(item).collect();
         Ok(json_answer(StatusCode::OK, &Page { value, next_link: self.next("secrets", page.1, limit) }))
     }
 

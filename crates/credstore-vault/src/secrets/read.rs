@@ -27,6 +27,21 @@ impl Vault {
         version: Option<&SecretVersion>,
         now: Timestamp,
     ) -> Result<SecretRecord, VaultError> {
+        let record = self.secret_unnoted(caller, name, version)?;
+        self.inner.usage.note(&Slot::of(&self.inner, name).tag, now);
+        Ok(record)
+    }
+
+    /// As [`Self::secret`], and the moment is not noted: administration is no use of a value.
+    ///
+    /// # Errors
+    /// Those of [`Self::secret`].
+    pub fn secret_unnoted(
+        &self,
+        caller: &Caller,
+        name: &SecretName,
+        version: Option<&SecretVersion>,
+    ) -> Result<SecretRecord, VaultError> {
         let state = self.allow(caller, Operation::GetSecret)?;
         let slot = Slot::of(&self.inner, name);
         let mut head = slot.head(kind::SECRET)?;
@@ -42,7 +57,6 @@ impl Vault {
                 None => None,
             };
             if let (Some(properties), Some(value)) = (properties, value) {
-                self.inner.usage.note(&slot.tag, now);
                 return slot.record(&found.name, properties, Some(value), state.retention, found.last_read);
             }
             // The version is unknown, or a write came between the reads; if nothing moved, it is the former.

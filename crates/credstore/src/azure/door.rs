@@ -21,10 +21,14 @@ use super::retry::{self, PAUSE_AFTER_FAULT, PAUSE_WHEN_THROTTLED, When};
 use super::token::{AccessToken, Origin, TokenSource};
 use super::vault_answers::{VaultAnswer, VaultFacts, VaultRefusal};
 use crate::diagnosis::Upstream;
-use crate::transport::{Body, Transport, TransportError};
+use crate::transport::{AnswerMax, Body, Transport, TransportError};
 
 /// Most pages of one list. With 25 items a page that is more than any vault holds. Ours.
 pub(super) const PAGES_MAX: usize = 10_000;
+
+/// Largest answer of ARM and Graph in bytes. A vault with all its 1,024 access policies has about 2 MB, and a page
+/// holds many vaults; apps come by the thousand. Ours.
+pub(super) const MANAGEMENT_ANSWER_MAX: usize = 16 * 1024 * 1024;
 
 /// Most new tokens for one question: one for a token that was kept, one more for claims. Ours.
 const RENEWALS_MAX: u32 = 2;
@@ -50,11 +54,15 @@ pub(super) struct Ask {
     pub(super) subject: Option<String>,
     /// The permission it needs, as the portal writes it.
     pub(super) permission: &'static str,
+    /// One header more than usual. Not secret.
+    pub(super) header: Option<(&'static str, &'static str)>,
+    /// Bytes that an honest answer can have, where that is more than usual.
+    pub(super) answer_max: Option<usize>,
 }
 
 impl Ask {
     pub(super) fn new(method: Method, path: String, permission: &'static str) -> Self {
-        Self { method, path, body: None, subject: None, permission }
+        Self { method, path, body: None, subject: None, permission, header: None, answer_max: None }
     }
 
     pub(super) fn about(mut self, subject: impl Into<String>) -> Self {
@@ -64,6 +72,16 @@ impl Ask {
 
     pub(super) fn with(mut self, body: Body) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    pub(super) fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    pub(super) fn answered_with_up_to(mut self, bytes: usize) -> Self {
+        self.answer_max = Some(bytes);
         self
     }
 
@@ -109,7 +127,7 @@ impl Door {
 
     /// Every item of a list. An empty page is not the end; the end is where no next page is named.
     pub(super) async fn list<P: Paged>(&self, first: Ask, when: When) -> Result<Vec<P::Item>, AzureError> {
-        let (permission, subject) = (first.permission, first.subject.clone());
+        let (permission, subject, header) = (first.permission, first.subject.clone(), first.header);
         let mut found = Vec::new();
         let mut ask = first;
         for _ in 0..PAGES_MAX {
@@ -119,7 +137,7 @@ impl Door {
             let Some(link) = next.filter(|link| !link.is_empty()) else { return Ok(found) };
             let path = self.address.path_of(&link);
             let path = path.ok_or_else(|| self.unusable("it names a next page on another host"))?;
-            ask = Ask { subject: subject.clone(), ..Ask::new(Method::GET, path, permission) };
+            ask = Ask { subject: subject.clone(), header, ..Ask::new(Method::GET, path, permission) };
         }
         Err(self.unusable("the list does not end"))
     }
@@ -175,6 +193,16 @@ impl Door {
             .header("client-request-id", correlation)
             .header("x-ms-return-client-request-id", "true")
             .header(AUTHORIZATION, token.header().ok_or_else(not_sendable)?);
+        let usual = match self.service {
+            Service::Vault => None,
+            Service::ResourceManager | Service::Graph => Some(MANAGEMENT_ANSWER_MAX),
+        };
+        if let Some(bytes) = ask.answer_max.or(usual) {
+            request = request.extension(AnswerMax(bytes));
+        }
+        if let Some((name, value)) = ask.header {
+            request = request.header(name, value);
+        }
         if ask.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }

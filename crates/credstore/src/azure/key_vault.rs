@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use credstore_protocol::key_vault::{
-    BackupBlob, DeletedSecret, Page, SecretAttributes, SecretBundle, SecretItem, Tags, UpdateSecret,
+    BackupBlob, CONTENT_TYPE_MAX, DeletedSecret, LAST_READ_HEADER, Page, SECRET_VALUE_MAX, SecretAttributes,
+    SecretBundle, SecretItem, TAG_TEXT_MAX, TAGS_MAX, Tags, UpdateSecret,
 };
 use credstore_protocol::{Secret, SecretName, SecretVersion};
 use http::Method;
@@ -21,6 +22,15 @@ use crate::transport::{Body, Transport};
 
 /// The version of the protocol we speak. Source: contract section 1; every cloud has it.
 pub const API_VERSION: &str = "2025-07-01";
+
+/// Most versions in one backup. Source: Key Vault, "Azure Key Vault backup and restore".
+const BACKUP_VERSIONS_MAX: usize = 500;
+/// Bytes of one version in a backup: the value, and content type and tags as JSON, where a character takes at most six
+/// bytes; and room for numbers and names of members.
+const BACKUP_VERSION_MAX: usize = SECRET_VALUE_MAX + (CONTENT_TYPE_MAX + TAGS_MAX * 2 * TAG_TEXT_MAX) * 6 + 512;
+/// Largest answer to a backup in bytes: as many versions as it may have, each at its largest, sealed, in base64, in its
+/// JSON.
+pub const BACKUP_ANSWER_MAX: usize = (BACKUP_VERSIONS_MAX * BACKUP_VERSION_MAX + 1024).div_ceil(3) * 4 + 4 * 1024;
 
 /// What goes with a secret's value when it is set.
 #[derive(Clone, Debug, Default, serde::Serialize)]
@@ -128,6 +138,13 @@ impl KeyVaultClient {
         self.door.list::<Page<SecretItem>>(ask, when).await
     }
 
+    /// As [`Self::secrets`], with the time of the last read where the vault knows it; Azure does not tell.
+    /// Permission: List.
+    pub async fn secrets_with_last_read(&self, when: When) -> Result<Vec<SecretItem>, AzureError> {
+        let ask = Ask::new(Method::GET, with_version("/secrets"), "List").with_header(LAST_READ_HEADER, "true");
+        self.door.list::<Page<SecretItem>>(ask, when).await
+    }
+
     /// Every version of `name` without value; none when there is no such secret. Permission: List.
     pub async fn secret_versions(&self, name: &SecretName, when: When) -> Result<Vec<SecretItem>, AzureError> {
         let ask = Self::about(Method::GET, &format!("/secrets/{name}/versions"), name, "List");
@@ -161,7 +178,7 @@ impl KeyVaultClient {
     /// All versions as one sealed blob. Permission: Backup.
     pub async fn backup_secret(&self, name: &SecretName, when: When) -> Result<BackupBlob, AzureError> {
         let ask = Self::about(Method::POST, &format!("/secrets/{name}/backup"), name, "Backup");
-        self.door.json(ask, when).await
+        self.door.json(ask.answered_with_up_to(BACKUP_ANSWER_MAX), when).await
     }
 
     /// Brings back what [`Self::backup_secret`] gave, where its name is free. Permission: Restore.
