@@ -19,10 +19,11 @@ use credstore::transport::Transport;
 use credstore_protocol::Identifier;
 use credstore_protocol::key_vault::SecretItem;
 use credstore_server::Site;
+use credstore_vault::Installation;
 
 use crate::errors::CliError;
 use crate::output::Output;
-use crate::site;
+use crate::site::{self, Endpoint};
 use crate::world::World;
 
 /// The configured store, ready to be asked.
@@ -33,6 +34,8 @@ pub(crate) struct Credentials {
     vault: Option<Arc<AzureKeyVaultStore>>,
     /// The store again, when it is a file.
     file: Option<Arc<FileStore>>,
+    /// The same vault as its operator, when it is this machine's own: an app with Get only can list nothing.
+    operated: Option<KeyVaultClient>,
     /// What the store is called in messages.
     pub(crate) store_name: String,
 }
@@ -51,6 +54,7 @@ impl Credentials {
         let text = settings::read(file)?;
         let (settings, _) = settings::parse(&text, file).usable()?;
         let mut file_store = None;
+        let mut operated = None;
         let (store, vault): (Arc<dyn Store>, _) = match &settings.store {
             None => {
                 return Err(Diagnosis::error(&codes::STORE_NOT_CONFIGURED, "no credential store is configured")
@@ -70,13 +74,18 @@ impl Credentials {
                     .into());
             }
             Some(StoreSettings::AzureKeyVault(vault)) => {
-                let transport = way_to(world, vault).await?;
+                let own = own_vault(world, vault).await?;
+                operated = own.as_ref().and_then(|own| own.operated(world, vault));
+                let transport = match own {
+                    Some(Own::Opened(installation, site)) => site::routes(installation, &site, world),
+                    Some(Own::Served(..)) | None => https(world, vault)?,
+                };
                 let store = Arc::new(AzureKeyVaultStore::new(vault, transport)?);
                 (store.clone(), Some(store))
             }
         };
         let store_name = store.describe();
-        Ok(Self { resolver: Resolver::new(store), settings, vault, file: file_store, store_name })
+        Ok(Self { resolver: Resolver::new(store), settings, vault, file: file_store, operated, store_name })
     }
 
     /// Resolves one identifier that was `asked` for somewhere; warnings go to standard error.
@@ -105,7 +114,7 @@ impl Credentials {
         }
         let mut better = match &self.vault {
             None => found,
-            Some(vault) => match vault.client().secrets(site::when(world)).await {
+            Some(vault) => match self.items(vault, world).await {
                 Ok(items) => {
                     let names: Vec<&str> = items.iter().map(name_of).collect();
                     credstore::store::StoreError::not_among(wanted, self.store_name.clone(), names.iter().copied())
@@ -130,8 +139,18 @@ impl Credentials {
     pub(crate) async fn listed(&self, world: &World) -> Option<Result<Vec<SecretItem>, AzureError>> {
         match &self.vault {
             None => None,
-            Some(vault) => Some(vault.client().secrets(site::when(world)).await),
+            Some(vault) => Some(self.items(vault, world).await),
         }
+    }
+
+    /// As the operator where we are it; otherwise with what the app may do.
+    async fn items(&self, vault: &AzureKeyVaultStore, world: &World) -> Result<Vec<SecretItem>, AzureError> {
+        if let Some(operated) = &self.operated
+            && let Ok(items) = operated.secrets_with_last_read(site::when(world)).await
+        {
+            return Ok(items);
+        }
+        vault.client().secrets(site::when(world)).await
     }
 
     /// The names in the file; none when the store is a vault.
@@ -158,10 +177,7 @@ pub(crate) fn name_of(item: &SecretItem) -> &str {
     item.id.split("/secrets/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(&item.id)
 }
 
-async fn way_to(world: &World, vault: &AzureKeyVaultSettings) -> Result<Arc<dyn Transport>, CliError> {
-    if let Some(own) = own_vault(world, vault).await? {
-        return Ok(own);
-    }
+fn https(world: &World, vault: &AzureKeyVaultSettings) -> Result<Arc<dyn Transport>, CliError> {
     let environment = &world.environment;
     let proxy = ["https_proxy", "HTTPS_PROXY"].iter().find_map(|name| environment.text(name));
     let exempt = ["no_proxy", "NO_PROXY"].iter().find_map(|name| environment.text(name));
@@ -181,8 +197,26 @@ async fn way_to(world: &World, vault: &AzureKeyVaultSettings) -> Result<Arc<dyn 
     Ok(Arc::new(transport))
 }
 
-/// The vault of the data folder itself, when the settings mean it and no server is running.
-async fn own_vault(world: &World, vault: &AzureKeyVaultSettings) -> Result<Option<Arc<dyn Transport>>, CliError> {
+/// The installation of this machine that the settings mean.
+enum Own {
+    /// A server holds it.
+    Served(PathBuf, Endpoint),
+    /// Nobody held it; now we do.
+    Opened(Arc<Installation>, Site),
+}
+
+impl Own {
+    /// The vault as its operator; `None` where we may not be it.
+    fn operated(&self, world: &World, vault: &AzureKeyVaultSettings) -> Option<KeyVaultClient> {
+        let connection = match self {
+            Self::Served(folder, endpoint) => site::to_server(folder, endpoint),
+            Self::Opened(installation, site) => site::in_process(installation.clone(), site.clone(), world),
+        };
+        connection.and_then(|connection| connection.vault(&vault.vault_name)).ok()
+    }
+}
+
+async fn own_vault(world: &World, vault: &AzureKeyVaultSettings) -> Result<Option<Own>, CliError> {
     let folder = world.data_folder();
     let Some(site) = embedded_site(vault) else { return Ok(None) };
     // The installation that the settings were made for is named by its authority, when that is beside it.
@@ -192,10 +226,16 @@ async fn own_vault(world: &World, vault: &AzureKeyVaultSettings) -> Result<Optio
         }
         _ => folder,
     };
-    if !folder.is_dir() || site::running(&folder).is_some() {
+    if !folder.is_dir() {
         return Ok(None);
     }
-    site::own_routes(world, &folder, site, &vault.tenant).await
+    if let Some(endpoint) = site::running(&folder) {
+        let meant = (endpoint.tenant.as_str(), endpoint.zone.as_str(), endpoint.port)
+            == (vault.tenant.as_str(), site.zone.as_str(), site.port);
+        return Ok(meant.then_some(Own::Served(folder, endpoint)));
+    }
+    let opened = site::own_installation(world, &folder, &vault.tenant).await?;
+    Ok(opened.map(|installation| Own::Opened(installation, site)))
 }
 
 /// Zone and port, when the addresses have the form of an embedded vault on this machine.

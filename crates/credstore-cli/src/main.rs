@@ -34,6 +34,13 @@ use crate::output::{Format, Output};
 use crate::world::{Environment, SystemClock, Terminals, World};
 
 fn main() -> ExitCode {
+    harden::on_panic();
+    // A panic is our own mistake and has said where: the code for that, not Rust's 101, which `run` leaves to others.
+    std::panic::catch_unwind(command).unwrap_or(ExitCode::from(credstore::codes::Exit::Unexpected as u8))
+}
+
+/// Everything but the last resort.
+fn command() -> ExitCode {
     let before = harden::process();
     let environment = Environment::new(std::env::vars_os());
     let terminals = Terminals {
@@ -89,6 +96,9 @@ fn configure(world: &World, out: &mut Output) -> Result<(), CliError> {
 
 /// Runs the command in an event loop of its own: one thread, but for the server.
 fn run(command: cli::Command, world: &World, out: &mut Output) -> Result<(), CliError> {
+    if command.serves() {
+        harden::server();
+    }
     let mut builder = match command.serves() {
         true => tokio::runtime::Builder::new_multi_thread(),
         false => tokio::runtime::Builder::new_current_thread(),

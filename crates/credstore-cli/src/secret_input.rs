@@ -1,11 +1,13 @@
 //! Secrets in: hidden prompt twice, standard input, or a file. Never an argument, never a variable.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
 use credstore_protocol::Secret;
+use credstore_protocol::key_vault::SECRET_VALUE_MAX;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::errors::CliError;
@@ -15,6 +17,9 @@ use crate::world::World;
 
 /// Most bytes that are read from standard input for a value. Above the vault's own limit, which answers with its text.
 const STDIN_MAX: u64 = 1 << 20;
+
+/// Longest entry at the prompt, in bytes: one more than a vault takes, so that the vault says what is too long.
+const ENTRY_MAX: usize = SECRET_VALUE_MAX + 1;
 
 /// Where a value comes from.
 #[derive(clap::Args, Debug, Default)]
@@ -134,14 +139,66 @@ fn text(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, CliError> {
     }
 }
 
+/// Asks twice, hidden, until both entries are the same.
 fn prompt() -> Result<Secret, CliError> {
-    let asked = dialoguer::Password::new()
-        .with_prompt("Value (hidden)")
-        .with_confirmation("Again", "the two entries differ")
-        .interact();
-    match asked {
-        Ok(value) => Ok(Secret::from(value)),
-        Err(_) => Err(Diagnosis::error(&usage::DECLINED, "cancelled").into()),
+    let stdin = std::io::stdin();
+    let mut stderr = std::io::stderr();
+    loop {
+        let value = hidden(&stdin, &mut stderr, "Value (hidden): ")?;
+        let again = hidden(&stdin, &mut stderr, "Again: ")?;
+        if *value == *again {
+            return text(value);
+        }
+        let _ = writeln!(stderr, "the two entries differ");
+    }
+}
+
+/// One entry without an echo. The terminal gives bytes as they are typed: its own lines end at 4,095 bytes, and
+/// a Ctrl+C that ends the process would leave it without an echo.
+fn hidden(stdin: &std::io::Stdin, stderr: &mut dyn Write, question: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
+    let before = tcgetattr(stdin).map_err(|error| no_terminal(error.into()))?;
+    let mut silent = before.clone();
+    silent.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
+    tcsetattr(stdin, OptionalActions::Flush, &silent).map_err(|error| no_terminal(error.into()))?;
+    let entry = entry(|byte| Ok(rustix::io::read(stdin, std::slice::from_mut(byte))?));
+    let restored = tcsetattr(stdin, OptionalActions::Flush, &before);
+    let _ = writeln!(stderr);
+    restored.map_err(|error| no_terminal(error.into()))?;
+    entry.map_err(no_terminal)?.ok_or_else(|| Diagnosis::error(&usage::DECLINED, "cancelled").into())
+}
+
+fn no_terminal(error: std::io::Error) -> CliError {
+    Diagnosis::error(&usage::INPUT_NEEDED, "the terminal cannot be read").cause(error.to_string()).into()
+}
+
+/// Bytes up to Enter, with the keys that mend a line; `None` when it is cancelled.
+fn entry(mut read: impl FnMut(&mut u8) -> std::io::Result<usize>) -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
+    const CTRL_C: u8 = 0x03;
+    const CTRL_D: u8 = 0x04;
+    const BACKSPACE: u8 = 0x08;
+    const CTRL_U: u8 = 0x15;
+    const DELETE: u8 = 0x7f;
+    // All the room at once: a vector that grows leaves copies behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(ENTRY_MAX));
+    let mut byte = 0;
+    loop {
+        if read(&mut byte)? == 0 {
+            return Ok(None);
+        }
+        match byte {
+            b'\r' | b'\n' => return Ok(Some(line)),
+            CTRL_C | CTRL_D => return Ok(None),
+            CTRL_U => line.clear(),
+            BACKSPACE | DELETE => {
+                // A character of several bytes goes as a whole.
+                while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+            }
+            _ if line.len() == ENTRY_MAX => {
+                return Err(std::io::Error::other("the entry is longer than any secret"));
+            }
+            _ => line.push(byte),
+        }
     }
 }
 
@@ -189,5 +246,49 @@ mod tests {
              … -n SnowflakeLoader --stdin < file      … -n SnowflakeLoader --file secret.bin\n  \
              note   the value you typed is now in your shell history: remove it there, and choose another\n"
         );
+    }
+
+    fn typed(keys: &[u8]) -> Option<String> {
+        let mut keys = keys.iter();
+        let entry = entry(|byte| {
+            Ok(keys.next().map_or(0, |key| {
+                *byte = *key;
+                1
+            }))
+        });
+        entry.unwrap().map(|line| String::from_utf8(line.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn an_entry_ends_with_enter_and_can_be_mended() {
+        for (keys, expected) in [
+            ("abc\r", Some("abc")),
+            ("abc\n", Some("abc")),
+            ("\r", Some("")),
+            ("abd\x7fc\r", Some("abc")),
+            ("a\x08\x08b\r", Some("b")),
+            ("aü\x7fb\r", Some("ab")),
+            ("wrong\x15right\r", Some("right")),
+            ("a\tb\r", Some("a\tb")),
+            ("ab\x03", None),
+            ("ab\x04", None),
+            ("ab", None),
+        ] {
+            assert_eq!(typed(keys.as_bytes()).as_deref(), expected, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_has_room_for_one_byte_more_than_a_vault_takes() {
+        let mut keys = vec![b'x'; ENTRY_MAX];
+        keys.push(b'\r');
+        assert_eq!(typed(&keys).map(|line| line.len()), Some(25_601));
+        let mut left = ENTRY_MAX + 1;
+        let endless = entry(|byte| {
+            *byte = b'x';
+            left -= 1;
+            Ok(1)
+        });
+        assert!(endless.is_err() && left == 0);
     }
 }

@@ -225,7 +225,8 @@ fn root_key(world: &World, folder: &Path) -> Result<RootKeySource, OpenError> {
     Ok(RootKeySource::File(file.unwrap_or_else(|| folder.join(ROOT_KEY_FILE))))
 }
 
-fn to_server(folder: &Path, endpoint: &Endpoint) -> Result<Connection, CliError> {
+/// Signed in to the server that holds the folder.
+pub(crate) fn to_server(folder: &Path, endpoint: &Endpoint) -> Result<Connection, CliError> {
     let trust = Trust::Only(folder.join(CA_FILE));
     let transport = HttpsTransport::new(TransportOptions { trust, ..TransportOptions::default() });
     let transport: Arc<dyn Transport> = Arc::new(transport.map_err(Diagnosis::from)?);
@@ -245,18 +246,17 @@ pub(crate) fn in_process(installation: Arc<Installation>, site: Site, world: &Wo
     connection(transport, site, &tenant, &operator, certificate, false)
 }
 
-/// The routes of the data folder for `tenant`'s settings; `None` when the folder holds another tenant or nothing.
-pub(crate) async fn own_routes(
+/// The installation in the data folder for `tenant`'s settings; `None` when the folder holds another tenant or nothing.
+pub(crate) async fn own_installation(
     world: &World,
     folder: &Path,
-    site: Site,
     tenant: &str,
-) -> Result<Option<Arc<dyn Transport>>, CliError> {
+) -> Result<Option<Arc<Installation>>, CliError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match open(world, folder, Absent::Refuse).await {
             Ok(installation) if installation.tenant().as_str() == tenant => {
-                return Ok(Some(routes(Arc::new(installation), &site, world)));
+                return Ok(Some(Arc::new(installation)));
             }
             Ok(_) | Err(OpenError::Missing(_) | OpenError::NotAFolder(_)) => return Ok(None),
             Err(OpenError::InUse { .. }) if running(folder).is_some() => return Ok(None),
@@ -369,7 +369,7 @@ pub(crate) fn opened(error: &OpenError) -> Diagnosis {
 }
 
 /// The routes of an installation as a way to send requests.
-fn routes(installation: Arc<Installation>, site: &Site, world: &World) -> Arc<dyn Transport> {
+pub(crate) fn routes(installation: Arc<Installation>, site: &Site, world: &World) -> Arc<dyn Transport> {
     Arc::new(Routes(InProcess(App::new(installation, site.clone(), world.clock.clone()))))
 }
 

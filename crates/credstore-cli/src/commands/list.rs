@@ -93,7 +93,7 @@ impl Row {
             name: name_of(item).to_owned(),
             status: Some(Status::of(item, now)),
             expires: item.attributes.exp,
-            last_used: None,
+            last_used: item.attributes.last_read,
             description: tag("description"),
             owner: tag("owner"),
         }
@@ -162,10 +162,7 @@ impl List {
         rows.sort_by_key(|row| row.name.to_lowercase());
         let terminal = out.terminal;
         out.result(rows.iter().map(Row::object).collect(), || {
-            let headings = ["IDENTIFIER", "STATUS", "EXPIRES", "LAST USED", "DESCRIPTION"];
-            // Widths of the specification's sample, so that short lists look like long ones.
-            let mut table = Table::new(&headings).least(&[0, 9, 12, 0, 0]);
-            rows.iter().for_each(|row| table.row(row.cells(now, terminal)));
+            let table = table(&rows, now, terminal);
             // The count below goes to the same terminal, and to nobody's pipe.
             format!("{table}{}", if terminal { "\n" } else { "" })
         })?;
@@ -178,6 +175,14 @@ impl List {
     }
 }
 
+fn table(rows: &[Row], now: Timestamp, terminal: bool) -> Table {
+    // Widths of the specification's sample, so that short lists look like long ones.
+    let headings = ["IDENTIFIER", "STATUS", "EXPIRES", "LAST USED", "DESCRIPTION"];
+    let mut table = Table::new(&headings).least(&[0, 9, 12, 10, 0]);
+    rows.iter().for_each(|row| table.row(row.cells(now, terminal)));
+    table
+}
+
 fn from_settings(credentials: &Credentials) -> Vec<Row> {
     let names: BTreeSet<&str> = credentials.references().iter().map(|found| found.identifier.as_str()).collect();
     names.into_iter().map(Row::named).collect()
@@ -187,4 +192,51 @@ fn no_span(text: &str) -> CliError {
     Diagnosis::error(&usage::COMMAND_LINE, format!("{} is no span of time", crate::output::plain(text)))
         .fix("a number and a unit: 30d, 12h")
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 3_600;
+    const DAY: i64 = 86_400;
+
+    #[test]
+    fn the_table_for_people_is_the_one_of_the_specification() {
+        let now = Timestamp(1_795_430_527); // 2026-11-23T10:42:07Z
+        let day = |text: &str| crate::time_text::parse(text);
+        let from_now = |seconds: i64| Some(Timestamp(now.0 + seconds));
+        use Status::{Disabled, Expired, Ready};
+        let rows = [
+            ("LdapBindAccount", Ready, None, 6 * MINUTE, "Directory lookups"),
+            ("OracleErpReadOnly", Ready, from_now(9 * DAY), 14 * MINUTE, "ERP, read only"),
+            ("SapHanaExtract", Ready, day("2027-06-01"), 3 * MINUTE, "SAP HANA extraction user"),
+            ("SharePointDrop", Disabled, None, 31 * DAY, "File drop for uploads"),
+            ("SmtpRelay", Ready, None, HOUR, "Outgoing mail"),
+            ("SnowflakeLoader", Ready, day("2027-05-22"), 12 * MINUTE, "Data lake loader"),
+            ("SqlServerO2C", Expired, from_now(-3 * DAY), 9 * HOUR, "Order to cash staging"),
+            ("SqlServerP2P", Ready, day("2027-04-14"), 0, "Purchase to pay staging"),
+        ]
+        .map(|(name, status, expires, ago, description)| Row {
+            status: Some(status),
+            expires,
+            last_used: from_now(-ago),
+            description: description.to_owned(),
+            ..Row::named(name)
+        });
+        // Sample 5.
+        let expected = "\
+IDENTIFIER         STATUS     EXPIRES       LAST USED   DESCRIPTION
+LdapBindAccount    ready      never         6 min ago   Directory lookups
+OracleErpReadOnly  ready      in 9 days     14 min ago  ERP, read only
+SapHanaExtract     ready      1 Jun 2027    3 min ago   SAP HANA extraction user
+SharePointDrop     disabled   never         31 days     File drop for uploads
+SmtpRelay          ready      never         1 h ago     Outgoing mail
+SnowflakeLoader    ready      22 May 2027   12 min ago  Data lake loader
+SqlServerO2C       expired    3 days ago    9 h ago     Order to cash staging
+SqlServerP2P       ready      14 Apr 2027   just now    Purchase to pay staging
+";
+        assert_eq!(table(&rows, now, true).to_string(), expected);
+    }
 }

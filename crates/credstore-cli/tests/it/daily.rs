@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::bench::{Bench, mode, text};
+use crate::serving::Served;
 
 #[test]
 fn get_prints_the_value_and_nothing_else() {
@@ -17,30 +18,29 @@ fn get_prints_the_value_and_nothing_else() {
 }
 
 #[test]
-fn a_misspelt_identifier_gets_a_suggestion_only_with_list() {
+fn a_misspelt_identifier_gets_a_suggestion() {
     let bench = Bench::with_vault();
-    let without = bench.fails(6, &["get", "SmtpRely"]);
-    assert!(without.contains("a suggestion needs the permission List"), "{without}");
-    bench.permit("get,list");
-    // Sample 4.
-    assert_eq!(
-        bench.fails(6, &["get", "SmtpRely"]),
-        "error[CS2004]: there is no identifier SmtpRely\n  \
+    // Sample 4. The app has Get only: who may read the data folder is the operator, and lists.
+    let expected = "error[CS2004]: there is no identifier SmtpRely\n  \
          cause  not in vault acme-pm-kv (1 identifier looked at)\n  \
          where  asked for on the command line\n  \
          fix    did you mean SmtpRelay?   list all: credstore list\n  \
-         more   credstore explain CS2004\n"
-    );
+         more   credstore explain CS2004\n";
+    assert_eq!(bench.fails(6, &["get", "SmtpRely"]), expected);
+    let served = Served::with_settings(&bench);
+    assert_eq!(bench.fails(6, &["get", "SmtpRely"]), expected);
+    // A vault that is not this installation's own.
+    let foreign = ["get", "SmtpRely", "--data-dir", "elsewhere"];
+    let without = bench.fails(6, &foreign);
+    assert!(without.contains("a suggestion needs the permission List"), "{without}");
+    bench.permit("get,list");
+    assert_eq!(bench.fails(6, &foreign), expected);
+    served.stop();
 }
 
 #[test]
-fn list_shows_state_and_dates_and_falls_back_to_the_settings() {
+fn list_shows_state_dates_and_last_use_through_the_operator() {
     let bench = Bench::with_vault();
-    let done = bench.run(&["list"]);
-    assert!(text(&done.stdout).contains("SmtpRelay   -"), "{}", text(&done.stdout));
-    assert!(text(&done.stderr).contains("the app has Get and not List"), "{}", text(&done.stderr));
-
-    bench.permit("get,list");
     let change = ["vault", "secret", "set-attributes", "-n", "SmtpRelay", "--expires", "2020-01-01"];
     bench.ok(&[&change[..], &["--tags", "description=Outgoing mail", "owner=it"]].concat());
     bench.set("Locked", "x");
@@ -48,12 +48,52 @@ fn list_shows_state_and_dates_and_falls_back_to_the_settings() {
     // In a pipe, dates are RFC 3339.
     assert_eq!(
         bench.ok(&["list"]),
-        "IDENTIFIER  STATUS     EXPIRES               LAST USED  DESCRIPTION\n\
+        "IDENTIFIER  STATUS     EXPIRES               LAST USED   DESCRIPTION\n\
          Locked      disabled   never                 -\n\
-         SmtpRelay   expired    2020-01-01T00:00:00Z  -          Outgoing mail\n"
+         SmtpRelay   expired    2020-01-01T00:00:00Z  -           Outgoing mail\n"
     );
     assert_eq!(bench.ok(&["list", "--status", "expired", "--query", "[].identifier", "-o", "tsv"]), "SmtpRelay\n");
     assert_eq!(bench.ok(&["list", "--owner", "IT", "--query", "length(@)", "-o", "tsv"]), "1\n");
+    let expiring = |span: &str| bench.ok(&["list", "--expiring", span, "--query", "length(@)", "-o", "tsv"]);
+    assert_eq!((expiring("0s").as_str(), expiring("30d").as_str()), ("1\n", "1\n"));
+}
+
+#[test]
+fn only_a_value_that_was_given_to_an_app_counts_as_used() {
+    let bench = Bench::with_vault();
+    let last_used = || bench.ok(&["list", "--query", "[0].lastUsed", "-o", "tsv"]);
+    let look_at_it = || {
+        let shown = ["vault", "secret", "show", "-n", "SmtpRelay"];
+        bench.ok(&shown);
+        bench.ok(&[&shown[..], &["--reveal"]].concat());
+        bench.ok(&["vault", "secret", "list"]);
+    };
+    look_at_it();
+    assert_eq!(last_used(), "\n");
+    let served = Served::with_settings(&bench);
+    look_at_it();
+    assert_eq!(last_used(), "\n");
+    bench.ok(&["get", "SmtpRelay"]);
+    let used = last_used();
+    assert!(used.len() == "2026-11-23T10:42:07Z\n".len() && used.ends_with("Z\n"), "{used}");
+    // The stop writes the time down.
+    assert_eq!(served.stop(), Some(0));
+    assert_eq!(last_used(), used);
+}
+
+#[test]
+fn list_without_permission_falls_back_to_the_settings() {
+    let bench = Bench::with_vault();
+    let served = Served::with_settings(&bench);
+    let foreign = bench.run(&["list", "--data-dir", "elsewhere"]);
+    assert_eq!(
+        text(&foreign.stdout),
+        "IDENTIFIER  STATUS     EXPIRES       LAST USED   DESCRIPTION\nSmtpRelay   -          -             -\n"
+    );
+    assert!(text(&foreign.stderr).contains("the app has Get and not List"), "{}", text(&foreign.stderr));
+    bench.permit("get,list");
+    assert!(bench.ok(&["list", "--data-dir", "elsewhere"]).contains("SmtpRelay   ready"));
+    served.stop();
 }
 
 #[test]

@@ -25,6 +25,16 @@ impl Served {
         served
     }
 
+    /// A server, and settings that name its port: it is a free one.
+    pub(crate) fn with_settings(bench: &Bench) -> Self {
+        let served = Self::on(bench);
+        let resource = bench.ok(&["directory", "show", "--query", "vaultResource", "-o", "tsv"]);
+        let port = resource.trim().rsplit(':').next().unwrap();
+        let settings = std::fs::read_to_string(bench.path("server-settings.json")).unwrap();
+        std::fs::write(bench.path("server-settings.json"), settings.replace("8443", port)).unwrap();
+        served
+    }
+
     pub(crate) fn stop(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
