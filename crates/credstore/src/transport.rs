@@ -18,6 +18,13 @@ pub trait Transport: Send + Sync {
     fn send(&self, request: http::Request<Body>) -> Answer<'_>;
 }
 
+/// How many bytes the answer to one request may have, where that is more than the transport takes of any other.
+///
+/// Goes into the extensions of the request. It says what an honest answer can have; nothing is set aside for it
+/// before the bytes are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerMax(pub usize);
+
 /// Why no answer came. A variant is a decision: each has its own cause and fix.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use credstore::azure::https::ANSWER_MAX;
 use credstore::azure::{HttpsTransport, TransportOptions, Trust};
-use credstore::transport::{Body, Transport, TransportError};
+use credstore::transport::{AnswerMax, Body, Transport, TransportError};
 use http::{Request, Response};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -206,12 +207,13 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
     assert_eq!(ask(&[GOOD], then, |_| ()).await.unwrap().status().as_u16(), 302);
 }
 
+fn chunked(length: usize) -> Then {
+    let body = "x".repeat(length);
+    Then::Send(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"))
+}
+
 #[tokio::test]
 async fn an_answer_may_have_the_limit_and_not_one_byte_more() {
-    let chunked = |length: usize| {
-        let body = "x".repeat(length);
-        Then::Send(format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"))
-    };
     for (length, fits) in [(1000, true), (1001, false)] {
         for then in [ok(&"x".repeat(length)), chunked(length)] {
             let answer = ask(&[GOOD], then, |options| options.answer_max = 1000).await;
@@ -220,6 +222,35 @@ async fn an_answer_may_have_the_limit_and_not_one_byte_more() {
                 Err(TransportError::BadAnswer { reason, .. }) => {
                     assert!(!fits && reason == "it is larger than 1000 bytes", "{reason}");
                 }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_may_allow_a_larger_answer_for_itself_alone() {
+    let authority = Authority::new("Test CA");
+    // Ours is larger than what is set aside at the first byte, so that the buffer has to grow.
+    let limit = ANSWER_MAX + 100_000;
+    for (length, allowed, fits) in [
+        (limit, Some(limit), true),
+        (limit + 1, Some(limit), false),
+        (ANSWER_MAX, None, true),
+        (ANSWER_MAX + 1, None, false),
+        // Less than the transport takes of any other changes nothing.
+        (ANSWER_MAX, Some(1), true),
+    ] {
+        for then in [ok(&"x".repeat(length)), chunked(length)] {
+            let (port, _) = serve(authority.acceptor(&[GOOD], ALWAYS), then).await;
+            let (options, _folder) = trusting(&authority);
+            let mut request = Request::get(format!("https://{GOOD}:{port}/x")).body(Body::default()).unwrap();
+            if let Some(bytes) = allowed {
+                request.extensions_mut().insert(AnswerMax(bytes));
+            }
+            match HttpsTransport::new(options).unwrap().send(request).await {
+                Ok(answer) => assert!(fits && answer.body().iter().filter(|byte| **byte == b'x').count() == length),
+                Err(TransportError::BadAnswer { .. }) => assert!(!fits, "{length} {allowed:?}"),
                 Err(other) => panic!("{other:?}"),
             }
         }

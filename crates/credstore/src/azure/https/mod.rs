@@ -16,7 +16,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use zeroize::Zeroizing;
 
 use crate::diagnosis::Diagnosis;
-use crate::transport::{Answer, Body, Transport, TransportError};
+use crate::transport::{Answer, AnswerMax, Body, Transport, TransportError};
 
 pub use trust::{CaFileError, Trust};
 
@@ -24,7 +24,7 @@ pub use trust::{CaFileError, Trust};
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for a whole request. Source: requirement of the product; Azure's own clients wait 60 s.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Largest answer in bytes. A page of 25 secrets with 15 tags of 1,024 characters each has 384 KB.
+/// Largest answer in bytes, unless the request allows more. A page of 25 secrets with 15 tags of 1,024 characters each has 384 KB.
 pub const ANSWER_MAX: usize = 1024 * 1024;
 /// First size of the buffer for an answer of unknown length, in bytes. Ours.
 const ANSWER_START: usize = 16 * 1024;
@@ -44,7 +44,7 @@ pub struct TransportOptions {
     pub connect_timeout: Duration,
     /// Time for a whole request.
     pub request_timeout: Duration,
-    /// Largest answer in bytes.
+    /// Largest answer in bytes, unless the request itself allows more with [`AnswerMax`].
     pub answer_max: usize,
 }
 
@@ -177,6 +177,8 @@ impl HttpsTransport {
         };
         let proxy = self.proxy.as_ref().filter(|rule| rule.url_for(&parts.uri).is_some()).map(|rule| rule.shown());
         let classify = |error: reqwest::Error| failure::classify(&error, &host, proxy.clone());
+        let allowed = parts.extensions.get::<AnswerMax>().map_or(0, |allowed| allowed.0);
+        let limit = self.options.answer_max.max(allowed);
         let url = parts.uri.to_string();
         let request = client
             .request(parts.method, url)
@@ -184,34 +186,35 @@ impl HttpsTransport {
             // The buffer itself travels, so it is wiped when the last part of the connection lets go of it.
             .body(Bytes::from_owner(body));
         let answer = request.send().await.map_err(classify)?;
-        self.read(answer, &host, classify).await
+        read(answer, limit, &host, classify).await
     }
+}
 
-    async fn read(
-        &self,
-        mut answer: reqwest::Response,
-        host: &str,
-        classify: impl Fn(reqwest::Error) -> TransportError,
-    ) -> Result<Response<Body>, TransportError> {
-        let limit = self.options.answer_max;
-        let too_large =
-            || TransportError::BadAnswer { host: host.to_owned(), reason: format!("it is larger than {limit} bytes") };
-        let announced = answer.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-        if announced.is_some_and(|length| length > limit) {
+async fn read(
+    mut answer: reqwest::Response,
+    limit: usize,
+    host: &str,
+    classify: impl Fn(reqwest::Error) -> TransportError,
+) -> Result<Response<Body>, TransportError> {
+    let too_large =
+        || TransportError::BadAnswer { host: host.to_owned(), reason: format!("it is larger than {limit} bytes") };
+    let announced = answer.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    // A length is only announced: what goes beyond the usual is set aside as it comes.
+    let start = announced.map_or(ANSWER_START, |length| length.min(ANSWER_MAX));
+    let mut body = Zeroizing::new(Vec::with_capacity(start));
+    while let Some(part) = answer.chunk().await.map_err(&classify)? {
+        if body.len() + part.len() > limit {
             return Err(too_large());
         }
-        let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(ANSWER_START)));
-        while let Some(part) = answer.chunk().await.map_err(&classify)? {
-            if body.len() + part.len() > limit {
-                return Err(too_large());
-            }
-            append(&mut body, &part);
-        }
-        let mut response = Response::new(body);
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = answer.headers().clone();
-        Ok(response)
+        append(&mut body, &part);
     }
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status();
+    *response.headers_mut() = answer.headers().clone();
+    Ok(response)
 }
 
 /// Appends without leaving an unwiped copy behind, as growing the vector in place would.
