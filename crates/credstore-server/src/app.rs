@@ -24,7 +24,8 @@ use zeroize::Zeroizing;
 
 use crate::body::{self, Content};
 use crate::limits::{
-    CLIENT_REQUEST_ID_MAX, HEADER_BYTES_MAX, HEADERS_MAX, Limits, SIGN_INS_AT_ONCE, TARGET_MAX, WRITES_AT_ONCE,
+    CLIENT_REQUEST_ID_MAX, HEADER_BYTES_MAX, HEADERS_MAX, Limits, RESTORES_AT_ONCE, SIGN_INS_AT_ONCE, TARGET_MAX,
+    WRITES_AT_ONCE,
 };
 use crate::names::{Audience, Names};
 use crate::outcome::{Outcome, empty_answer};
@@ -46,6 +47,7 @@ struct Shared {
     tokens: Tokens,
     sign_ins: Semaphore,
     writes: Semaphore,
+    restores: Semaphore,
 }
 
 /// A request's body and how long it may take to arrive.
@@ -69,8 +71,16 @@ impl App {
     /// The service of `installation` under the names of `site`.
     pub fn new(installation: Arc<Installation>, site: Site, clock: Arc<dyn Clock>) -> App {
         let names = Names::new(&site, installation.tenant());
-        let (sign_ins, writes) = (Semaphore::new(SIGN_INS_AT_ONCE), Semaphore::new(WRITES_AT_ONCE));
-        App(Arc::new(Shared { installation, clock, site, names, tokens: Tokens::new(), sign_ins, writes }))
+        App(Arc::new(Shared {
+            names,
+            installation,
+            clock,
+            site,
+            tokens: Tokens::new(),
+            sign_ins: Semaphore::new(SIGN_INS_AT_ONCE),
+            writes: Semaphore::new(WRITES_AT_ONCE),
+            restores: Semaphore::new(RESTORES_AT_ONCE),
+        }))
     }
 
     /// Answers one request. It never fails: what goes wrong is an answer.
@@ -101,6 +111,10 @@ impl App {
 
     pub(crate) fn sign_ins(&self) -> &Semaphore {
         &self.0.sign_ins
+    }
+
+    pub(crate) fn restores(&self) -> &Semaphore {
+        &self.0.restores
     }
 
     /// The caller whose token for `audience` the request carries.

@@ -27,8 +27,8 @@ where
     }
     let whole = async {
         let mut body = pin!(body);
-        // A length is a claim until the bytes are here: no more than an ordinary body is set aside for it.
-        let mut content = Zeroizing::new(Vec::with_capacity(length.unwrap_or(0).min(crate::limits::BODY_MAX)));
+        // A length is a claim until the bytes are here: no more than a little is set aside for it.
+        let mut content = Zeroizing::new(Vec::with_capacity(length.unwrap_or(0).min(crate::limits::BODY_SET_ASIDE)));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
             let Ok(chunk) = frame.into_data() else { continue };

@@ -20,7 +20,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::app::{App, Incoming};
 use crate::body::Content;
 use crate::json;
-use crate::limits::BODY_MAX;
+use crate::limits::GRAPH_BODY_MAX;
 use crate::names::Audience;
 use crate::outcome::{Outcome, allow, empty_answer, json_answer};
 use crate::routes::{Access, Captures, Endpoint, Found, GraphEndpoint, Surface, find};
@@ -231,7 +231,7 @@ impl Call<'_> {
     }
 
     async fn read<T: DeserializeOwned, B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Result<T, Problem> {
-        let content = body.read(&self.parts.headers, BODY_MAX).await.map_err(Problem::Body)?;
+        let content = body.read(&self.parts.headers, GRAPH_BODY_MAX).await.map_err(Problem::Body)?;
         json::read(&content).map_err(|bad| Problem::BadRequest(bad.0))
     }
 

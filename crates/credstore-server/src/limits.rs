@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use credstore_protocol::key_vault::{CONTENT_TYPE_MAX, SECRET_VALUE_MAX, TAG_TEXT_MAX, TAGS_MAX};
+use credstore_vault::directory::KEYS_MAX;
+use credstore_vault::directory::certificate::CERTIFICATE_MAX;
+use credstore_vault::secrets::limits::BACKUP_TEXT_MAX;
+use credstore_vault::vaults::{ACCESS_POLICIES_MAX, KEPT_MAX};
+
 /// Longest request target in bytes. Source: RFC 9110 section 4.1 asks for 8,000 at least.
 pub const TARGET_MAX: usize = 8 * 1024;
 /// Bytes of all header names and values together. Ours: four times what nginx allows a line.
@@ -10,13 +16,33 @@ pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 pub const HEADERS_MAX: usize = 100;
 /// What the connection buffers while it reads a head: the target and every header.
 pub const HEAD_BUFFER: usize = TARGET_MAX + HEADER_BYTES_MAX;
-/// Largest body of an ordinary request. A secret of 25,600 bytes, each escaped as six, is 153,600 bytes in the
-/// worst spelling; no client writes that, and 128 KiB holds 25,600 bytes with full tags and any usual escaping.
-pub const BODY_MAX: usize = 128 * 1024;
-/// Most versions that a backup holds. Source: Key Vault, "Azure Key Vault backup": 500.
-pub const BACKUP_VERSIONS_MAX: usize = 500;
-/// Largest body of a restore: 500 versions of 25,600 bytes with 10 KiB of properties each, in base64.
-pub const RESTORE_BODY_MAX: usize = BACKUP_VERSIONS_MAX * (25_600 + 10_240) / 3 * 4 + 1024;
+/// Longest spelling of one byte of ASCII in JSON: `\u0001`. Source: RFC 8259 section 7.
+const ESCAPED_BYTE: usize = 6;
+/// Longest spelling of one character in JSON: `\ud834\udd1e`, two surrogates. Source: RFC 8259 section 7.
+const ESCAPED_CHARACTER: usize = 12;
+/// Room for braces, names of members, numbers and white space.
+const BODY_FRAME: usize = 4 * 1024;
+/// Largest body that sets or changes a secret: every member at its limit, in the longest spelling JSON has.
+///
+/// It is read after the token and the permission were checked, as are the three below: nobody else makes the server
+/// hold one.
+pub const BODY_MAX: usize =
+    SECRET_VALUE_MAX * ESCAPED_BYTE + (CONTENT_TYPE_MAX + TAGS_MAX * 2 * TAG_TEXT_MAX) * ESCAPED_CHARACTER + BODY_FRAME;
+/// Largest body of a restore: the longest backup there is, which has nothing to escape.
+pub const RESTORE_BODY_MAX: usize = BACKUP_TEXT_MAX + BODY_FRAME;
+/// Restores at once. Each may hold [`RESTORE_BODY_MAX`] and what is inside; the next one waits.
+pub const RESTORES_AT_ONCE: usize = 2;
+/// Bytes of one access policy: four GUIDs and every permission of each kind by its name, with room to spare.
+const ACCESS_POLICY_MAX: usize = 2 * 1024;
+/// Largest body of ARM: a vault with every policy it may have, as `az keyvault set-policy` puts it back.
+pub const MANAGEMENT_BODY_MAX: usize = ACCESS_POLICIES_MAX * ACCESS_POLICY_MAX + 2 * KEPT_MAX;
+/// Largest body of Graph: an application with every key it may have, each in base64 with room for its other members.
+pub const GRAPH_BODY_MAX: usize = KEYS_MAX * (CERTIFICATE_MAX / 3 * 4 + BODY_FRAME);
+/// Largest form of a token request. Anybody may send one, so it is no larger than the longest assertion that is
+/// looked at, 16 KiB, with every byte of it percent-encoded, and 16 KiB for the rest.
+pub const FORM_MAX: usize = 64 * 1024;
+/// What is set aside for a body on its word, before the bytes are here.
+pub const BODY_SET_ASIDE: usize = 64 * 1024;
 /// Deepest JSON. Ours: the deepest honest body, an ARM vault with network rules, has 6 levels.
 pub const JSON_DEPTH_MAX: usize = 16;
 /// Longest access token in bytes. Ours are about 1 KiB; Entra's stay under 8 KiB.

@@ -20,7 +20,7 @@ use super::Answer;
 use super::problem::{Problem, ResourceProblem};
 use crate::app::{App, Incoming};
 use crate::body::Content;
-use crate::limits::BODY_MAX;
+use crate::limits::MANAGEMENT_BODY_MAX;
 use crate::outcome::{empty_answer, json_answer};
 use crate::routes::Captures;
 use crate::{graph::rfc3339, json};
@@ -100,7 +100,7 @@ impl<'a> VaultCall<'a> {
     }
 
     async fn read<T: DeserializeOwned, B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Result<T, Problem> {
-        let content = body.read(&self.parts.headers, BODY_MAX).await.map_err(Problem::Body)?;
+        let content = body.read(&self.parts.headers, MANAGEMENT_BODY_MAX).await.map_err(Problem::Body)?;
         json::read(&content).map_err(|bad| Problem::BadRequest(bad.0))
     }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::app::{App, Incoming};
 use crate::body::Content;
-use crate::limits::{BODY_MAX, SIGN_IN_WAIT};
+use crate::limits::{FORM_MAX, SIGN_IN_WAIT};
 use crate::names::Names;
 use crate::outcome::{Outcome, allow, empty_answer, json_answer, unstored};
 use crate::routes::{Endpoint, Found, LoginEndpoint, Surface, find};
@@ -128,7 +128,7 @@ where
     B: Body<Data = Bytes>,
 {
     known_tenant(app.names(), tenant)?;
-    let body = body.read(&parts.headers, BODY_MAX).await.map_err(Problem::Body)?;
+    let body = body.read(&parts.headers, FORM_MAX).await.map_err(Problem::Body)?;
     let form = std::str::from_utf8(&body).ok().and_then(|text| Parameters::parse(text).ok());
     let form = form.ok_or(FormProblem::Malformed)?;
     let needed = |name: &'static str| form.given(name).ok_or(FormProblem::MissingParameter(name));

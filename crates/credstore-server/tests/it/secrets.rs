@@ -273,18 +273,6 @@ async fn bad_names_versions_and_bodies_are_refused_without_an_echo_of_values() {
 }
 
 #[tokio::test]
-async fn a_value_and_a_body_have_their_limits() {
-    let world = World::with_vault().await;
-    let token = world.operator_token("vault").await;
-    for (length, status) in [(25_600, 200), (25_601, 400), (131_072 - 12, 400), (131_072 - 11, 413)] {
-        let path = format!("/secrets/db?{V}");
-        let body = json!({"value": "v".repeat(length)});
-        let answer = ask("PUT", VAULT, &path).token(&token).json(&body).of(&world.app).await;
-        assert_eq!(answer.status, status, "{length}");
-    }
-}
-
-#[tokio::test]
 async fn a_disabled_secret_and_an_unknown_vault_have_their_own_errors() {
     let world = World::with_vault().await;
     let token = world.operator_token("vault").await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PSS_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use credstore_protocol::Timestamp;
@@ -168,15 +168,54 @@ impl World {
         json!({"tenantId": self.tenant, "objectId": object, "permissions": {"secrets": [permission]}})
     }
 
-    /// A signed client assertion with these claims and this header beside `x5t#S256`.
+    /// SHA-256 of the certificate.
+    pub(crate) fn thumbprint(&self) -> Vec<u8> {
+        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.certificate).as_ref().to_vec()
+    }
+
+    /// A signed client assertion with these claims, as MSAL for Node writes it.
     pub(crate) fn assertion(&self, claims: &Value) -> String {
-        let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.certificate);
-        let header = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": URL_SAFE_NO_PAD.encode(thumbprint)});
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(&header), part(claims));
+        let header = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": URL_SAFE_NO_PAD.encode(self.thumbprint())});
+        self.signed(&header, &claims.to_string(), &URL_SAFE_NO_PAD)
+    }
+
+    /// A JWT signed as its header says (anything but RS256 as PS256), with each segment in this base64.
+    pub(crate) fn signed(&self, header: &Value, claims: &str, base64: &impl base64::Engine) -> String {
+        let signed = format!("{}.{}", base64.encode(header.to_string()), base64.encode(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+        let padding = if header["alg"] == "RS256" { &RSA_PKCS1_SHA256 } else { &RSA_PSS_SHA256 };
+        self.key.sign(padding, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+        format!("{signed}.{}", base64.encode(signature))
+    }
+
+    /// Asks the token endpoint, `oauth2/v2.0/token` or `oauth2/token`.
+    pub(crate) async fn ask_token(&self, endpoint: &str, form: &str) -> Answer {
+        let path = format!("/{}/{endpoint}", self.tenant);
+        ask("POST", LOGIN, &path).text(form).of(&self.app).await
+    }
+
+    /// The operator at the vault `acme`.
+    pub(crate) async fn vault(&self) -> Session<'_> {
+        self.session(VAULT, &self.operator_token("vault").await)
+    }
+
+    /// The operator at ARM.
+    pub(crate) async fn management(&self) -> Session<'_> {
+        self.session(MANAGEMENT, &self.operator_token("management").await)
+    }
+
+    pub(crate) fn session(&self, host: &str, token: &str) -> Session<'_> {
+        Session { world: self, host: host.to_owned(), token: token.to_owned() }
+    }
+
+    /// Makes a vault with these properties beside the tenant; the operator may do everything in it.
+    pub(crate) async fn make_vault(&self, name: &str, properties: Value) -> Session<'_> {
+        let mut properties = properties;
+        properties["tenantId"] = json!(self.tenant);
+        properties["accessPolicies"] = json!([self.policy(&self.operator_object(), "all")]);
+        let body = json!({"location": "local", "properties": properties});
+        self.management().await.put(&self.vault_path(name), &body).await.expect(201);
+        Session { host: format!("{name}.vault.localhost:{PORT}"), ..self.vault().await }
     }
 
     /// The form of a token request with this assertion.
@@ -221,5 +260,64 @@ impl World {
         let path = self.vault_path("acme").replace('?', "/accessPolicies/add?");
         let body = json!({"properties": {"accessPolicies": [self.policy(object, permission)]}});
         ask("PUT", MANAGEMENT, &path).token(&token).json(&body).of(&self.app).await.expect(200);
+    }
+}
+
+/// Somebody with a token at one host. `{s}` in a path is the subscription; `api-version=7.4` is added to a path of a
+/// vault that names none.
+pub(crate) struct Session<'w> {
+    pub(crate) world: &'w World,
+    pub(crate) host: String,
+    pub(crate) token: String,
+}
+
+impl Session<'_> {
+    async fn call(&self, method: &str, path: &str, body: Vec<u8>) -> Answer {
+        let mut path = path.replace("{s}", &self.world.tenant);
+        if self.host.contains(".vault.") && !path.contains("api-version=") {
+            path += if path.contains('?') { "&api-version=7.4" } else { "?api-version=7.4" };
+        }
+        let mut request = ask(method, &self.host, &path).token(&self.token);
+        request.body = body;
+        request.of(&self.world.app).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, Vec::new()).await
+    }
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.call("DELETE", path, Vec::new()).await
+    }
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send("PUT", path, body).await
+    }
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send("PATCH", path, body).await
+    }
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, body).await
+    }
+
+    /// Without a body when it is null.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        self.call(method, path, body).await
+    }
+
+    /// A body as the text that it is.
+    pub(crate) async fn send_text(&self, method: &str, path: &str, body: String) -> Answer {
+        self.call(method, path, body.into_bytes()).await
+    }
+
+    /// Sets a secret.
+    pub(crate) async fn set(&self, name: &str, value: &str) -> Value {
+        self.put(&format!("/secrets/{name}"), &json!({"value": value})).await.expect(200)
+    }
+
+    /// Identifiers in a list that has one page.
+    pub(crate) async fn ids(&self, path: &str) -> Vec<String> {
+        let page = self.get(path).await.expect(200);
+        assert_eq!(page["nextLink"], Value::Null, "{path}");
+        page["value"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
     }
 }
