@@ -1,12 +1,19 @@
 //! The server as its clients see it: the contract on the wire, in process and over real sockets.
 
+mod assertions;
+mod backups;
 mod bodies;
 mod directory;
+mod errors;
 mod graph;
 mod management;
+mod names;
+mod paging;
+mod permissions;
 mod properties;
 mod routes;
 mod secrets;
 mod sockets;
+mod soft_delete;
 mod versions;
 mod world;

@@ -118,7 +118,11 @@ pub(crate) fn claims(world: &World, client: &str) -> Value {
 impl World {
     /// An installation without vaults or applications.
     pub(crate) fn empty() -> Self {
-        let installation = Arc::new(Installation::in_memory(NOW));
+        Self::around(Installation::in_memory(NOW))
+    }
+
+    fn around(installation: Installation) -> Self {
+        let installation = Arc::new(installation);
         let pem = installation.operator_pem().unwrap();
         let pem = pem.expose_secret().as_bytes();
         let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
@@ -138,13 +142,13 @@ impl World {
 
     /// With the vault `acme`, in which the operator may do everything.
     pub(crate) async fn with_vault() -> Self {
-        let world = Self::empty();
-        let token = world.operator_token("management").await;
-        let policies = json!([world.policy(&world.operator_object(), "all")]);
-        let body = json!({"location": "local", "properties": {"tenantId": world.tenant, "accessPolicies": policies,
-            "enableRbacAuthorization": false}});
-        let path = world.vault_path("acme");
-        ask("PUT", MANAGEMENT, &path).token(&token).json(&body).of(&world.app).await.expect(201);
+        Self::of(Installation::in_memory(NOW)).await
+    }
+
+    /// The same over an installation of the test's own.
+    pub(crate) async fn of(installation: Installation) -> Self {
+        let world = Self::around(installation);
+        world.make_vault("acme", json!({"enableRbacAuthorization": false})).await;
         world
     }
 
