@@ -117,7 +117,7 @@ impl Door {
     /// Asks and reads the answer as JSON.
     pub(super) async fn json<T: DeserializeOwned>(&self, ask: Ask, when: When) -> Result<T, AzureError> {
         let answer = self.send(&ask, when).await?;
-        serde_json::from_slice(answer.body()).map_err(|_| self.unusable("it is not what the protocol says"))
+        object_in(answer.body()).ok_or_else(|| self.unusable("it is not what the protocol says"))
     }
 
     /// Asks and wants no content.
@@ -307,6 +307,12 @@ impl Door {
             timestamp: header("date"),
         }
     }
+}
+
+/// The message in a body, which is one JSON object. Without looking, `[]` would pass for an object without members.
+pub(super) fn object_in<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let begins_as_object = body.trim_ascii_start().first() == Some(&b'{');
+    begins_as_object.then(|| serde_json::from_slice(body).ok()).flatten()
 }
 
 /// Code, inner code and text of an error body; ARM and Graph have the same outer form as the vault.

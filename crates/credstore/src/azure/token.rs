@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use super::address::Authority;
 use super::assertion;
 use super::certificate::{CertificateError, CertificateFile, SigningAlgorithm, SigningCertificate};
+use super::door::object_in;
 use super::retry::{self, When};
 use super::sign_in::{self, SignInError, SignInFacts, SignInRefusal};
 use crate::single_flight::SingleFlight;
@@ -383,7 +384,7 @@ fn form(fields: &[(&str, &str)]) -> Body {
 }
 
 fn read_token(answer: &Response<Body>, now: Timestamp) -> Option<AccessToken> {
-    let response: TokenResponse = serde_json::from_slice(answer.body()).ok()?;
+    let response: TokenResponse = object_in(answer.body())?;
     let value = Zeroizing::new(response.access_token);
     let usable = response.token_type.eq_ignore_ascii_case("bearer") && !value.is_empty();
     // A header must be made of it later: find out now.
@@ -441,6 +442,7 @@ mod tests {
             r#"{"token_type":"Bearer","expires_in":1,"access_token":""}"#,
             r#"{"token_type":"Bearer","expires_in":1,"access_token":"a\nb"}"#,
             r#"{"token_type":"Bearer","expires_in":1}"#,
+            r#"["Bearer",1,1,"a.b.c"]"#,
         ] {
             assert!(read(text).is_none(), "{text}");
         }
