@@ -1,6 +1,7 @@
 //! The server as its clients see it: the contract on the wire, in process and over real sockets.
 
 mod assertions;
+mod az;
 mod backups;
 mod bodies;
 mod directory;
