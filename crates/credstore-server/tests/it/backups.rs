@@ -21,7 +21,8 @@ async fn a_backup_goes_into_another_vault_with_every_version_and_property() {
     let moved = |id: &str| id.replace("//acme.", "//other.");
     let mut expected: Vec<String> = here.ids("/secrets/db/versions").await.iter().map(|id| moved(id)).collect();
     let mut found = there.ids("/secrets/db/versions").await;
-    (expected.sort(), found.sort());
+    expected.sort();
+    found.sort();
     assert_eq!(found, expected, "the versions keep their names");
     assert_eq!(there.ids("/secrets").await, ["https://other.vault.localhost:8443/secrets/Db"], "and the name its case");
     assert!(restored["id"].as_str().unwrap().starts_with("https://other.vault.localhost:8443/secrets/Db/"));

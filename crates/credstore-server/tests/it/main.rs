@@ -16,5 +16,6 @@ mod routes;
 mod secrets;
 mod sockets;
 mod soft_delete;
+mod token_endpoint;
 mod versions;
 mod world;

@@ -72,7 +72,8 @@ async fn a_recovered_secret_is_as_it_was_with_every_version() {
     let vault = world.vault().await;
     vault.post("/deletedsecrets/db/recover", &Value::Null).await.expect(200);
     let mut after = vault.ids("/secrets/db/versions").await;
-    (before.sort(), after.sort());
+    before.sort();
+    after.sort();
     assert_eq!(after, before);
     let mut values = Vec::new();
     for id in &after {
