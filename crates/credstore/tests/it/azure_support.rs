@@ -3,9 +3,12 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use credstore::azure::certificate::{GeneratedCertificate, SigningCertificate, generate};
-use credstore::azure::{Authority, CertificateSource, KeyVaultClient, TokenSource, VaultAddress};
-use credstore::protocol::{ClientId, Timestamp};
-use credstore::transport::{Answer, Body, Transport, TransportError};
+use credstore::azure::{
+    ArmClient, Authority, CertificateSource, GraphClient, KeyVaultClient, ServiceAddress, TokenSource, VaultAddress,
+    When,
+};
+use credstore::protocol::{ClientId, SecretName, Timestamp, VaultName};
+use credstore::transport::{Answer, AnswerMax, Body, Transport, TransportError};
 use http::{Request, Response};
 use zeroize::Zeroizing;
 
@@ -22,11 +25,23 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: String,
+    /// How large an answer the request allows, where that is more than usual.
+    pub(crate) answer_max: Option<usize>,
 }
 
 impl Seen {
     pub(crate) fn is_token(&self) -> bool {
         self.path.ends_with("/oauth2/v2.0/token")
+    }
+
+    /// Method and path, with the parameters.
+    pub(crate) fn line(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
@@ -85,6 +100,7 @@ impl Transport for Fake {
             method: parts.method.to_string(),
             host: parts.uri.authority().unwrap().to_string(),
             path: parts.uri.path_and_query().unwrap().to_string(),
+            answer_max: parts.extensions.get::<AnswerMax>().map(|allowed| allowed.0),
             headers: parts.headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
         };
@@ -180,6 +196,28 @@ pub(crate) fn tokens(fake: &Arc<Fake>) -> Arc<TokenSource> {
 pub(crate) fn vault(fake: &Arc<Fake>) -> KeyVaultClient {
     let address = VaultAddress::new(&"acme-kv".parse().unwrap(), "vault.azure.net").unwrap();
     KeyVaultClient::new(fake.clone(), tokens(fake), address, SCOPE)
+}
+
+pub(crate) fn arm(fake: &Arc<Fake>) -> ArmClient {
+    let address = ServiceAddress::new("https://management.azure.com").unwrap();
+    ArmClient::new(fake.clone(), tokens(fake), address, TENANT, "credstore")
+}
+
+pub(crate) fn graph(fake: &Arc<Fake>) -> GraphClient {
+    let address = ServiceAddress::new("https://graph.microsoft.com").unwrap();
+    GraphClient::new(fake.clone(), tokens(fake), address)
+}
+
+pub(crate) fn name() -> SecretName {
+    "Db".parse().unwrap()
+}
+
+pub(crate) fn vault_name() -> VaultName {
+    "acme-kv".parse().unwrap()
+}
+
+pub(crate) fn now() -> When {
+    When::at(NOW)
 }
 
 /// A folder of its own for a test, removed when dropped.

@@ -2,29 +2,20 @@
 
 use std::time::Duration;
 
-use credstore::azure::arm::{AccessPolicyChange, ArmClient, new_vault};
-use credstore::azure::graph::GraphClient;
+use credstore::azure::arm::{AccessPolicyChange, new_vault};
 use credstore::azure::key_vault::SecretProperties;
 use credstore::azure::vault_answers::{ANSWERS, VaultAnswer};
-use credstore::azure::{AzureError, ServiceAddress, VaultAddress, When};
+use credstore::azure::{AzureError, VaultAddress, When};
 use credstore::diagnosis::Diagnosis;
+use credstore::protocol::Secret;
 use credstore::protocol::arm::{AccessPolicyEntry, Permissions};
 use credstore::protocol::key_vault::UpdateSecret;
-use credstore::protocol::{Secret, SecretName, VaultName};
 use credstore::transport::TransportError;
 
 use crate::azure_support::{
-    CHALLENGE, CLIENT, Fake, NOW, Reply, TENANT, bundle, client_id, generated, reply, tokens, unauthorized, vault,
-    vault_error,
+    CHALLENGE, CLIENT, Fake, NOW, Reply, TENANT, arm, bundle, client_id, generated, graph, name, now, reply,
+    unauthorized, vault, vault_error, vault_name,
 };
-
-fn name() -> SecretName {
-    "Db".parse().unwrap()
-}
-
-fn now() -> When {
-    When::at(NOW)
-}
 
 /// What the user reads when the vault gives this answer to Get.
 async fn read(answer: impl Fn() -> Reply + Send + Sync + 'static) -> Diagnosis {
@@ -334,15 +325,6 @@ fn no_row_of_the_answers_is_hidden_by_one_before_it() {
     assert!(ANSWERS.iter().any(|row| row.answer == VaultAnswer::DeniedByPolicy));
 }
 
-fn arm(fake: &std::sync::Arc<Fake>) -> ArmClient {
-    let address = ServiceAddress::new("https://management.azure.com").unwrap();
-    ArmClient::new(fake.clone(), tokens(fake), address, TENANT, "credstore")
-}
-
-fn vault_name() -> VaultName {
-    "acme-kv".parse().unwrap()
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_vault_is_made_with_access_policies_and_waited_for() {
     let fake = Fake::signed_in(|_, nth| {
@@ -423,8 +405,7 @@ async fn a_public_key_is_added_beside_the_others_and_only_once() {
         "GET" => reply(200, &[], &serde_json::json!({ "keyCredentials": [existing] }).to_string()),
         _ => reply(204, &[], ""),
     });
-    let address = ServiceAddress::new("https://graph.microsoft.com").unwrap();
-    let graph = GraphClient::new(fake.clone(), tokens(&fake), address);
+    let graph = graph(&fake);
     let id = "99999999-2222-3333-4444-555555555555".parse().unwrap();
     let added = graph.add_key(&id, &generated().public, Some("2026"), now()).await.unwrap();
     assert_eq!(added.custom_key_identifier, Some(generated().public.thumbprint()));
@@ -444,11 +425,7 @@ async fn a_public_key_is_added_beside_the_others_and_only_once() {
     let fake = Fake::signed_in(move |_, _| {
         reply(200, &[], &serde_json::json!({ "keyCredentials": [{"customKeyIdentifier": same}] }).to_string())
     });
-    let address = ServiceAddress::new("https://graph.microsoft.com").unwrap();
-    GraphClient::new(fake.clone(), tokens(&fake), address)
-        .add_key(&id, &generated().public, None, now())
-        .await
-        .unwrap();
+    self::graph(&fake).add_key(&id, &generated().public, None, now()).await.unwrap();
     assert_eq!(fake.asked().len(), 1);
 }
 
@@ -460,8 +437,7 @@ async fn a_service_principal_is_found_by_its_client_id() {
         let value = if nth == 0 { serde_json::json!([principal]) } else { serde_json::json!([]) };
         reply(200, &[], &serde_json::json!({"@odata.context": "c", "value": value}).to_string())
     });
-    let address = ServiceAddress::new("https://graph.microsoft.com").unwrap();
-    let graph = GraphClient::new(fake.clone(), tokens(&fake), address);
+    let graph = graph(&fake);
     assert!(graph.service_principal(&client_id(), now()).await.unwrap().is_some());
     assert!(graph.service_principal(&client_id(), now()).await.unwrap().is_none());
     let path = format!("/v1.0/servicePrincipals?$filter=servicePrincipalNames%2Fany%28c%3Ac%20eq%20%27{CLIENT}%27%29");

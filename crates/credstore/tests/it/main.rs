@@ -1,11 +1,20 @@
 //! Integration tests of the library.
 
+mod azure_addresses;
 mod azure_certificate;
+mod azure_certificate_dates;
 mod azure_https;
+mod azure_management;
+mod azure_paging;
+mod azure_pem_mutations;
+mod azure_retrying;
 mod azure_support;
 mod azure_token;
 mod azure_vault;
+mod cancellation;
 mod connection_string;
+mod connection_string_adversarial;
 mod file_store;
+mod no_value_is_shown;
 mod resolver;
 mod settings;
