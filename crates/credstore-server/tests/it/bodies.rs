@@ -1,13 +1,19 @@
 //! How large a body may be, and that nobody makes the server hold one before it is known who asks.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use credstore_server::limits::{BODY_MAX, FORM_MAX, GRAPH_BODY_MAX, MANAGEMENT_BODY_MAX, RESTORE_BODY_MAX};
+use credstore_server::limits::{
+    BODY_MAX, FORM_MAX, GRAPH_BODY_MAX, MANAGEMENT_BODY_MAX, RESTORE_BODY_MAX, RESTORES_AT_ONCE,
+};
 use http::Request;
 use hyper::body::{Body, Bytes, Frame};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use crate::world::{GRAPH, LOGIN, MANAGEMENT, VAULT, World, ask};
 
@@ -176,6 +182,55 @@ async fn no_body_is_read_from_who_has_no_token_or_no_permission() {
             assert_eq!(answer.status(), status, "{method} {path}");
         }
     }
+}
+
+/// A body that ends, empty, when it is let go; it counts the bodies that somebody began to read.
+struct Held {
+    begun: Arc<AtomicUsize>,
+    counted: bool,
+    let_go: oneshot::Receiver<()>,
+}
+
+impl Body for Held {
+    type Data = Bytes;
+    type Error = Infallible;
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+        }
+        Pin::new(&mut self.let_go).poll(context).map(|_| None)
+    }
+}
+
+#[tokio::test]
+async fn two_restores_are_read_at_once_and_the_third_waits() {
+    let world = World::with_vault().await;
+    let token = world.operator_token("vault").await;
+    let begun = Arc::new(AtomicUsize::new(0));
+    let restore = || {
+        let (let_go, held) = oneshot::channel();
+        let body = Held { begun: Arc::clone(&begun), counted: false, let_go: held };
+        let request = Request::builder().method("POST").uri("/secrets/restore?api-version=7.4").header("host", VAULT);
+        let request = request.header("authorization", format!("Bearer {token}")).body(body).unwrap();
+        (let_go, world.app.answer(request))
+    };
+    let (first, second, third) = (restore(), restore(), restore());
+    assert_eq!(RESTORES_AT_ONCE, 2);
+    let driver = async {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 2, "the third is not read yet");
+        for let_go in [first.0, second.0, third.0] {
+            let_go.send(()).unwrap();
+        }
+    };
+    let (one, two, three, ()) = tokio::join!(first.1, second.1, third.1, driver);
+    assert_eq!([one.status(), two.status(), three.status()], [http::StatusCode::BAD_REQUEST; 3]);
+    assert_eq!(begun.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
