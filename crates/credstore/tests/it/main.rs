@@ -12,6 +12,7 @@ mod azure_support;
 mod azure_token;
 mod azure_vault;
 mod cancellation;
+mod codes_reached;
 mod connection_string;
 mod connection_string_adversarial;
 mod file_store;

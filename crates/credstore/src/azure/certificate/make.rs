@@ -60,7 +60,13 @@ impl From<GenerateError> for Diagnosis {
             }
             GenerateError::Library => &codes::internal::BUG,
         };
-        Diagnosis::error(code, error.to_string())
+        let fix = match &error {
+            GenerateError::KeyBits(_) => "use 2048, 3072 or 4096 bits".to_owned(),
+            GenerateError::Days(_) => format!("use 1 to {DAYS_MAX} days"),
+            GenerateError::Subject(_) => "write it as CN=process-mining, O=Acme".to_owned(),
+            GenerateError::Library => "report it: credstore explain CS9001".to_owned(),
+        };
+        Diagnosis::error(code, error.to_string()).fix(fix)
     }
 }
 

@@ -64,7 +64,9 @@ fn empty() -> Found {
 }
 
 fn unexpected(message: &str, span: Range<usize>) -> Found {
-    Found { finding: Diagnosis::error(&codes::UNEXPECTED, message), span, repair: Repair::None }
+    let finding =
+        Diagnosis::error(&codes::UNEXPECTED, message).fix("compare with the lines around it, or write it anew");
+    Found { finding, span, repair: Repair::None }
 }
 
 /// The text that is being read. Texts in it are closed: the lexical pass came before.
@@ -94,7 +96,8 @@ impl Text<'_> {
             Kind::UnexpectedToken => self.token(span),
             Kind::MultipleRootJsonValues => self.after_end(span),
             Kind::NestingDepthExceeded => {
-                let finding = Diagnosis::error(&codes::TOO_DEEP, "the file is nested too deeply");
+                let finding = Diagnosis::error(&codes::TOO_DEEP, "the file is nested too deeply")
+                    .fix("check whether this is the settings file");
                 Found { finding, span: span.start..span.start, repair: Repair::None }
             }
             Kind::String(kind) => self.escape(kind, span.start),
@@ -151,7 +154,8 @@ impl Text<'_> {
         if !certain {
             let span = self.0.len() - next.len()..self.0.len() - next.len() + 1;
             let finding = Diagnosis::error(&codes::UNEXPECTED, "something follows directly after a value")
-                .cause("either a comma is missing, or a quote inside the text is not written \\\"");
+                .cause("either a comma is missing, or a quote inside the text is not written \\\"")
+                .fix("write the comma, or a backslash before the quote");
             return Found { finding, span, repair: Repair::None };
         }
         Found {
@@ -268,7 +272,8 @@ impl Text<'_> {
 
     fn escape(&self, kind: &ParseStringErrorKind, at: usize) -> Found {
         use ParseStringErrorKind as Kind;
-        let finding = Diagnosis::error(&codes::BAD_ESCAPE, "a backslash is not followed by a valid escape");
+        let finding = Diagnosis::error(&codes::BAD_ESCAPE, "a backslash is not followed by a valid escape")
+            .fix("write \\\\ for a backslash, \\u and four hexadecimal digits for a character");
         let (finding, repair) = match kind {
             Kind::InvalidEscape | Kind::ExpectedFourHexDigits => (
                 finding.cause("a backslash that is part of the text is written twice"),
@@ -315,7 +320,8 @@ fn counted(open: usize) -> String {
 
 fn bad_number(span: Range<usize>) -> Found {
     let finding = Diagnosis::error(&codes::BAD_NUMBER, "a number is not written as JSON wants it")
-        .cause("numbers are decimal, without a leading zero or plus");
+        .cause("numbers are decimal, without a leading zero or plus")
+        .fix("write it as 25, -1, 0.5 or 1e3, or put it in double quotes");
     Found { finding, span, repair: Repair::None }
 }
 

@@ -50,6 +50,7 @@ impl<'a> Syntax<'a> {
 pub(crate) fn not_an_object(place: Place) -> Diagnosis {
     Diagnosis::error(&codes::NOT_AN_OBJECT, "the file does not hold one JSON object")
         .cause("settings begin with { and end with }")
+        .fix("put the settings into braces, or name the right file")
         .at(place)
 }
 
