@@ -140,32 +140,45 @@ fn text(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, CliError> {
 }
 
 /// Asks twice, hidden, until both entries are the same.
+///
+/// The terminal gives bytes as they are typed: its own lines end at 4,095 bytes, and a Ctrl+C that ends the process
+/// would leave it without an echo.
 fn prompt() -> Result<Secret, CliError> {
     let stdin = std::io::stdin();
-    let mut stderr = std::io::stderr();
-    loop {
-        let value = hidden(&stdin, &mut stderr, "Value (hidden): ")?;
-        let again = hidden(&stdin, &mut stderr, "Again: ")?;
-        if *value == *again {
-            return text(value);
-        }
-        let _ = writeln!(stderr, "the two entries differ");
-    }
-}
-
-/// One entry without an echo. The terminal gives bytes as they are typed: its own lines end at 4,095 bytes, and
-/// a Ctrl+C that ends the process would leave it without an echo.
-fn hidden(stdin: &std::io::Stdin, stderr: &mut dyn Write, question: &str) -> Result<Zeroizing<Vec<u8>>, CliError> {
-    let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
-    let before = tcgetattr(stdin).map_err(|error| no_terminal(error.into()))?;
+    let before = tcgetattr(&stdin).map_err(|error| no_terminal(error.into()))?;
     let mut silent = before.clone();
     silent.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
-    tcsetattr(stdin, OptionalActions::Flush, &silent).map_err(|error| no_terminal(error.into()))?;
-    let entry = entry(|byte| Ok(rustix::io::read(stdin, std::slice::from_mut(byte))?));
-    let restored = tcsetattr(stdin, OptionalActions::Flush, &before);
-    let _ = writeln!(stderr);
+    // Before the first question, so that nothing typed in answer to it is shown or lost.
+    tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(|error| no_terminal(error.into()))?;
+    let entered = entered(|byte| Ok(rustix::io::read(&stdin, std::slice::from_mut(byte))?), &mut std::io::stderr());
+    let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);
     restored.map_err(|error| no_terminal(error.into()))?;
-    entry.map_err(no_terminal)?.ok_or_else(|| Diagnosis::error(&usage::DECLINED, "cancelled").into())
+    entered.map_err(no_terminal)?.ok_or_else(|| Diagnosis::error(&usage::DECLINED, "cancelled"))?
+}
+
+type Entry = Zeroizing<Vec<u8>>;
+
+/// The value, entered twice; `None` when it is cancelled.
+fn entered(
+    mut read: impl FnMut(&mut u8) -> std::io::Result<usize>,
+    stderr: &mut dyn Write,
+) -> std::io::Result<Option<Result<Secret, CliError>>> {
+    let mut ask = |question: &str| -> std::io::Result<Option<Entry>> {
+        write!(stderr, "{question}")?;
+        stderr.flush()?;
+        let entry = entry(&mut read);
+        writeln!(stderr)?;
+        entry
+    };
+    let mut question = "Value (hidden): ";
+    loop {
+        let Some(value) = ask(question)? else { return Ok(None) };
+        let Some(again) = ask("Again: ")? else { return Ok(None) };
+        if *value == *again {
+            return Ok(Some(text(value)));
+        }
+        question = "The two entries differ. Value (hidden): ";
+    }
 }
 
 fn no_terminal(error: std::io::Error) -> CliError {
@@ -173,7 +186,7 @@ fn no_terminal(error: std::io::Error) -> CliError {
 }
 
 /// Bytes up to Enter, with the keys that mend a line; `None` when it is cancelled.
-fn entry(mut read: impl FnMut(&mut u8) -> std::io::Result<usize>) -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
+fn entry(mut read: impl FnMut(&mut u8) -> std::io::Result<usize>) -> std::io::Result<Option<Entry>> {
     const CTRL_C: u8 = 0x03;
     const CTRL_D: u8 = 0x04;
     const BACKSPACE: u8 = 0x08;

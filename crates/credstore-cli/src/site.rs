@@ -340,7 +340,8 @@ pub(crate) fn opened(error: &OpenError) -> Diagnosis {
         OpenError::WrongRootKey => Diagnosis::error(&codes::ROOT_KEY_WRONG, message)
             .fix("give the key the store was made with: --root-key-file FILE or --passphrase-file FILE"),
         OpenError::RootKeyMissing(_) => Diagnosis::error(&codes::ROOT_KEY_MISSING, message)
-            .fix("restore it from your backup, or name it with --root-key-file FILE"),
+            .fix("restore it from your backup, or name it with --root-key-file FILE")
+            .fix("a vault made with a passphrase is opened with --passphrase-file FILE"),
         OpenError::RootKeyMalformed(_) => Diagnosis::error(&codes::ROOT_KEY_WRONG, message)
             .fix("name the root key of this store with --root-key-file FILE"),
         OpenError::OtherKeySource { passphrase: true } => {

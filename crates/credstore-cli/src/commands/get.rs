@@ -70,7 +70,16 @@ impl Get {
             Some(text) => Some(text.parse().map_err(|_| names::no_version(text))?),
         };
         let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        let bundle = bundle.map_err(|error| match (Diagnosis::from(&error), &version) {
+            (found, Some(version)) if found.code.id == identifiers::IDENTIFIER_UNKNOWN.id => {
+                // Which of the two is unknown is not in the answer.
+                let message = format!("there is no version {version} of {name}");
+                let cause = Some(format!("not in {}", credentials.store_name));
+                let fix = vec![format!("credstore vault secret list-versions -n {name}")];
+                Diagnosis { message, cause, fix, ..found }
+            }
+            (found, _) => found,
+        })?;
         match bundle.value {
             Some(value) if value.is_empty() && !self.allow_empty => {
                 Err(Diagnosis::error(&identifiers::PASSWORD_EMPTY, format!("the password of {name} is empty"))

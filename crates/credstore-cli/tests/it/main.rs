@@ -1,10 +1,18 @@
 //! The binary, as people and scripts use it: real processes, a data folder of its own for each test.
 
 mod bench;
+mod child;
 mod daily;
 mod failures;
+mod folders;
+mod formats;
 mod quickstart;
 mod samples;
 mod serving;
 mod setup;
+mod sign_in;
+mod terminal;
+mod values;
 mod vaults;
+mod vectors;
+mod wrong_input;

@@ -215,7 +215,10 @@ impl Delete {
         }
         confirm::named(world, "deleting the vault", name.as_str(), self.confirm.as_deref())?;
         let connection = site::connect(world, Absent::Refuse).await?;
-        connection.arm()?.delete_vault(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let (arm, when) = (connection.arm()?, site::when(world));
+        // To delete what is not there is no error of the protocol; of a person it is a mistake in the name.
+        arm.vault(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
+        arm.delete_vault(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
         out.result(json!({ "name": name.as_str(), "deleted": true }), || format!("{name}  deleted\n"))
     }
 }
