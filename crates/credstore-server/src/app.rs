@@ -146,7 +146,7 @@ impl App {
             Outcome::new(empty_answer(StatusCode::INTERNAL_SERVER_ERROR), "panic", false)
         });
         finish(&parts, &mut outcome.response, request_id);
-        tracing::info!(
+        tracing::debug!(
             method = known_method(&parts),
             route = outcome.route,
             status = outcome.response.status().as_u16(),
