@@ -120,3 +120,9 @@ pub(crate) fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().unwrap().permissions().mode() & 0o777
 }
+
+/// Says why a test stops early: what it needs is not here.
+#[allow(clippy::print_stderr, reason = "a test that was skipped must be seen")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::bench::{Bench, text};
+use crate::bench::{Bench, skipped, text};
 use crate::serving::Served;
 
 fn chmod(bench: &Bench, name: &str, mode: u32) {
@@ -180,7 +180,7 @@ impl<'a> Small<'a> {
         let done = Command::new("mount").args(mount).current_dir(bench.path("")).output();
         let mounted = done.is_ok_and(|done| done.status.success());
         if !mounted {
-            eprintln!("skipped: a file system cannot be mounted here");
+            skipped("a file system cannot be mounted here");
         }
         mounted.then_some(Self(bench))
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, skipped};
 use crate::serving::Served;
 
 fn change(bench: &Bench, key: &str, value: &str) {
@@ -67,7 +67,7 @@ fn an_expired_certificate_is_seen_before_anybody_is_asked() {
         .output()
         .unwrap();
     if !made.status.success() {
-        eprintln!("skipped: this openssl has no -not_before");
+        skipped("this openssl has no -not_before");
         return;
     }
     let both = std::fs::read_to_string(bench.path("old.pem")).unwrap()
