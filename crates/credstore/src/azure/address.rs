@@ -57,9 +57,9 @@ pub struct ServiceAddress {
 impl ServiceAddress {
     /// Checks and normalises an address: host in lower case, port only when it is not 443.
     pub fn new(text: &str) -> Result<Self, InvalidAddress> {
-        let url = Url::parse(text).map_err(|_| InvalidAddress::NotAUrl(without_user_info(text)))?;
+        let url = Url::parse(text).map_err(|_| InvalidAddress::NotAUrl(without_credentials(text)))?;
         if url.scheme() != "https" {
-            return Err(InvalidAddress::NotHttps(without_user_info(text)));
+            return Err(InvalidAddress::NotHttps(without_credentials(text)));
         }
         // A URL parser drops empty credentials and turns backslashes into slashes; we accept neither spelling.
         let plain = url.username().is_empty()
@@ -70,9 +70,9 @@ impl ServiceAddress {
             && !text.contains(['@', '\\', '?', '#'])
             && !text.contains(char::is_whitespace);
         if !plain {
-            return Err(InvalidAddress::MoreThanAHost(without_user_info(text)));
+            return Err(InvalidAddress::MoreThanAHost(without_credentials(text)));
         }
-        let host = url.host_str().ok_or_else(|| InvalidAddress::NotAUrl(without_user_info(text)))?;
+        let host = url.host_str().ok_or_else(|| InvalidAddress::NotAUrl(without_credentials(text)))?;
         let authority = match url.port() {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
@@ -103,7 +103,7 @@ impl ServiceAddress {
 }
 
 /// An address for a message: what stands before an `@` may be a password and is left out.
-fn without_user_info(text: &str) -> String {
+fn without_credentials(text: &str) -> String {
     let Some((before, after)) = text.rsplit_once('@') else { return text.to_owned() };
     match before.split_once("://") {
         Some((scheme, _)) => format!("{scheme}://…@{after}"),

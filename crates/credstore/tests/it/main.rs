@@ -17,5 +17,6 @@ mod connection_string;
 mod connection_string_adversarial;
 mod file_store;
 mod no_value_is_shown;
+mod readings;
 mod resolver;
 mod settings;

@@ -69,7 +69,7 @@ fn from_pem(text: &str) -> Result<Content, CertificateError> {
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => content.certificates.push(der.to_vec()),
             "PRIVATE KEY" | "RSA PRIVATE KEY" => content.keys.push(der),
             "ENCRYPTED PRIVATE KEY" => refused = Some(CertificateError::KeyEncrypted),
-            "EC PRIVATE KEY" => refused = Some(CertificateError::KeyNotRsa("EC")),
+            "EC PRIVATE KEY" => refused = Some(CertificateError::KeyNotRsa("an EC")),
             // Public keys, parameters, requests: they do no harm beside what we look for.
             _ => {}
         }
@@ -130,7 +130,7 @@ fn rsa_key(der: &[u8]) -> Result<RsaKeyPair, CertificateError> {
     };
     let start = &der[..der.len().min(PKCS8_ALGORITHM_WITHIN)];
     Err(if contains(start, OID_EC) {
-        CertificateError::KeyNotRsa("EC")
+        CertificateError::KeyNotRsa("an EC")
     } else if [as_pkcs8, as_pkcs1].iter().any(|rejected| rejected.to_string() == "TooSmall") {
         CertificateError::KeyTooSmall
     } else if contains(start, OID_RSA) || !looks_like_pkcs8(der) {
