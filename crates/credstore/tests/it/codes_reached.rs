@@ -53,12 +53,13 @@ fn about_certificates() -> Vec<Diagnosis> {
     let ours = generated().pem.expose_secret();
     let (key, certificate) = ours.split_at(ours.find("-----BEGIN CERTIFICATE").unwrap());
     let other = generate("CN=other", 2048, 1, NOW).unwrap();
-    let foreign = other.pem.expose_secret().split_at(key.len()).1;
+    let other = other.pem.expose_secret();
+    let foreign = &other[other.find("-----BEGIN CERTIFICATE").unwrap()..];
     let labelled = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n{certificate}");
     let files = [
         key.to_owned(),
         certificate.to_owned(),
-        format!("{key}{}", &foreign[foreign.find("-----BEGIN").unwrap()..]),
+        format!("{key}{foreign}"),
         labelled("ENCRYPTED PRIVATE KEY"),
         labelled("EC PRIVATE KEY"),
     ];

@@ -366,6 +366,12 @@ fn pieces() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn a_repair_within_a_repair_is_left_to_the_author() {
+    let text = "\"\u{201C}]\t\u{201C}";
+    assert!(!parse(text).findings.is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 

@@ -49,9 +49,8 @@ pub(super) fn repair(repaired: &mut Repaired<'_>, findings: &mut Vec<Diagnosis>)
             Repair::None => (finding, None),
         };
         findings.push(finding);
-        match repair {
-            Some(repair) => repaired.apply(vec![repair]),
-            None => return false,
+        if !repair.is_some_and(|repair| repaired.apply(vec![repair])) {
+            return false;
         }
     }
     false

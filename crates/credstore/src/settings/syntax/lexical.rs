@@ -19,8 +19,7 @@ pub(super) fn repair(repaired: &mut Repaired<'_>, findings: &mut Vec<Diagnosis>)
         at = pass.step(at);
     }
     let (repairs, whole) = (pass.repairs, pass.whole);
-    repaired.apply(repairs);
-    whole && findings.len() < FINDINGS_MAX
+    repaired.apply(repairs) && whole && findings.len() < FINDINGS_MAX
 }
 
 struct Pass<'t, 'r> {

@@ -47,10 +47,14 @@ impl<'a> Repaired<'a> {
         &self.text
     }
 
-    /// Makes repairs, each a range of the text as it is now, in its order and not overlapping.
-    pub(crate) fn apply(&mut self, repairs: Vec<(Range<usize>, String)>) {
+    /// Makes repairs, each a range of the text as it is now, in its order and not overlapping. False when one of
+    /// them falls into an earlier repair, and so has no range of its own in the original: it is not made.
+    pub(crate) fn apply(&mut self, repairs: Vec<(Range<usize>, String)>) -> bool {
         for (range, text) in repairs.into_iter().rev() {
             let span = self.original_span(range);
+            if !self.is_free(&span) {
+                return false;
+            }
             let at = self.edits.partition_point(|(edit, _)| (edit.start, edit.end) <= (span.start, span.end));
             self.edits.insert(at, (span, text));
         }
@@ -63,6 +67,13 @@ impl<'a> Repaired<'a> {
         }
         text.push_str(&self.original[copied..]);
         self.text = text;
+        true
+    }
+
+    /// Whether a range of the original is whole characters that no repair has touched.
+    fn is_free(&self, span: &Range<usize>) -> bool {
+        let whole = self.original.is_char_boundary(span.start) && self.original.is_char_boundary(span.end);
+        whole && self.edits.iter().all(|(edit, _)| span.end <= edit.start || edit.end <= span.start)
     }
 
     /// The range of the original that became `range`. An empty range stays at the end of what stands before it.
@@ -126,11 +137,11 @@ mod tests {
     #[test]
     fn a_repaired_range_is_found_again_in_the_original() {
         let mut repaired = Repaired::of("abc //x\ndef", Path::new("f"));
-        repaired.apply(vec![(3..7, String::new())]);
+        assert!(repaired.apply(vec![(3..7, String::new())]));
         assert_eq!(repaired.text(), "abc\ndef");
         assert_eq!(repaired.original_span(3..3), 3..3, "an insertion goes right after abc, before the comment");
         assert_eq!(repaired.original_span(4..7), 8..11);
-        repaired.apply(vec![(3..3, ",".to_owned())]);
+        assert!(repaired.apply(vec![(3..3, ",".to_owned())]));
         assert_eq!(repaired.text(), "abc,\ndef");
         assert_eq!(repaired.original_span(5..8), 8..11);
         assert_eq!(repaired.original_span(0..3), 0..3);
@@ -139,12 +150,12 @@ mod tests {
     #[test]
     fn a_replaced_text_stands_where_it_stood() {
         let mut repaired = Repaired::of("{'a': <b>}", Path::new("f"));
-        repaired.apply(vec![(1..4, "\"a\"".to_owned()), (6..9, "\"<b>\"".to_owned())]);
+        assert!(repaired.apply(vec![(1..4, "\"a\"".to_owned()), (6..9, "\"<b>\"".to_owned())]));
         assert_eq!(repaired.text(), "{\"a\": \"<b>\"}");
         assert_eq!(repaired.original_span(1..4), 1..4);
         assert_eq!(repaired.original_span(6..11), 6..9);
         assert_eq!(repaired.original_span(11..12), 9..10);
-        repaired.apply(vec![(11..11, ",".to_owned())]);
+        assert!(repaired.apply(vec![(11..11, ",".to_owned())]));
         assert_eq!(repaired.text(), "{\"a\": \"<b>\",}");
     }
 }
