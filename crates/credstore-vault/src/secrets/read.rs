@@ -27,8 +27,9 @@ impl Vault {
         version: Option<&SecretVersion>,
         now: Timestamp,
     ) -> Result<SecretRecord, VaultError> {
-        let record = self.secret_unnoted(caller, name, version)?;
-        self.inner.usage.note(&Slot::of(&self.inner, name).tag, now);
+        let slot = Slot::of(&self.inner, name);
+        let record = self.read(caller, &slot, name, version)?;
+        self.inner.usage.note(&slot.tag, now);
         Ok(record)
     }
 
@@ -42,8 +43,17 @@ impl Vault {
         name: &SecretName,
         version: Option<&SecretVersion>,
     ) -> Result<SecretRecord, VaultError> {
+        self.read(caller, &Slot::of(&self.inner, name), name, version)
+    }
+
+    fn read(
+        &self,
+        caller: &Caller,
+        slot: &Slot<'_>,
+        name: &SecretName,
+        version: Option<&SecretVersion>,
+    ) -> Result<SecretRecord, VaultError> {
         let state = self.allow(caller, Operation::GetSecret)?;
-        let slot = Slot::of(&self.inner, name);
         let mut head = slot.head(kind::SECRET)?;
         loop {
             let Some((found, revision)) = head else { return Err(not_found(name, version)) };
