@@ -17,6 +17,13 @@ pub const CONTENT_TYPE_MAX: usize = 255;
 pub const TAGS_MAX: usize = 15;
 /// Longest name and longest value of a tag in characters. Source: Key Vault, "About secrets".
 pub const TAG_TEXT_MAX: usize = 512;
+/// Most versions in one backup. Source: Key Vault, "Azure Key Vault backup and restore": 500 versions.
+pub const BACKUP_VERSIONS_MAX: usize = 500;
+/// Bytes of one version inside a backup: the value as it is, the properties as JSON, where a control character takes
+/// six bytes and any other at most four; and room for numbers, names of members and lengths.
+pub const BACKUP_VERSION_MAX: usize = SECRET_VALUE_MAX + (CONTENT_TYPE_MAX + TAGS_MAX * 2 * TAG_TEXT_MAX) * 6 + 512;
+/// Longest text of a backup: as many versions as it may have, each at its largest, with name and seal, in base64.
+pub const BACKUP_TEXT_MAX: usize = (BACKUP_VERSIONS_MAX * BACKUP_VERSION_MAX + 1024).div_ceil(3) * 4;
 /// Largest and default page. Source: Key Vault, `maxresults`.
 pub const PAGE_MAX: usize = 25;
 
@@ -142,10 +149,11 @@ pub struct SetSecret {
     pub tags: Option<Tags>,
 }
 
-/// Body of `PATCH /secrets/{name}/{version}`. Absent members stay; `tags` replaces the whole map.
+/// What goes with a secret's value: with it in Set, alone as the body of `PATCH /secrets/{name}/{version}`, where absent
+/// members stay and `tags` replaces the whole map.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct UpdateSecret {
+pub struct SecretProperties {
     /// New content type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,

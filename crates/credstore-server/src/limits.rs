@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use credstore_protocol::key_vault::{CONTENT_TYPE_MAX, SECRET_VALUE_MAX, TAG_TEXT_MAX, TAGS_MAX};
+use credstore_protocol::key_vault::{BACKUP_TEXT_MAX, CONTENT_TYPE_MAX, SECRET_VALUE_MAX, TAG_TEXT_MAX, TAGS_MAX};
 use credstore_vault::directory::KEYS_MAX;
 use credstore_vault::directory::certificate::CERTIFICATE_MAX;
-use credstore_vault::secrets::limits::BACKUP_TEXT_MAX;
 use credstore_vault::vaults::{ACCESS_POLICIES_MAX, KEPT_MAX};
 
 /// Longest request target in bytes. Source: RFC 9110 section 4.1 asks for 8,000 at least.

@@ -5,11 +5,10 @@
 
 use credstore::azure::arm::AccessPolicyChange;
 use credstore::azure::certificate::PublicCertificate;
-use credstore::azure::key_vault::SecretProperties;
 use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
 use credstore_protocol::arm::{AccessPolicyEntry, Permissions};
-use credstore_protocol::key_vault::SecretItem;
+use credstore_protocol::key_vault::{SecretItem, SecretProperties};
 use credstore_protocol::{ObjectId, Secret, SecretName};
 
 use super::app::{self, Registered};

@@ -1,7 +1,7 @@
 //! Secrets on the wire.
 
 use credstore_protocol::key_vault::{
-    BackupBlob, DeletedSecret, ErrorBody, Page, SecretAttributes, SecretBundle, SecretItem, SetSecret, UpdateSecret,
+    BackupBlob, DeletedSecret, ErrorBody, Page, SecretAttributes, SecretBundle, SecretItem, SecretProperties, SetSecret,
 };
 use credstore_protocol::{Secret, Timestamp};
 use serde_json::json;
@@ -36,9 +36,9 @@ fn a_value_is_text_and_must_be_there() {
 
 #[test]
 fn an_update_writes_only_what_changes() {
-    let update = UpdateSecret {
+    let update = SecretProperties {
         attributes: Some(SecretAttributes { enabled: Some(false), ..SecretAttributes::default() }),
-        ..UpdateSecret::default()
+        ..SecretProperties::default()
     };
     assert_eq!(serde_json::to_value(&update).unwrap(), json!({"attributes": {"enabled": false}}));
 }

@@ -7,7 +7,7 @@
 mod bundle;
 mod problem;
 
-use credstore_protocol::key_vault::{BackupBlob, LAST_READ_HEADER, PAGE_MAX, Page, SetSecret, UpdateSecret};
+use credstore_protocol::key_vault::{BackupBlob, LAST_READ_HEADER, PAGE_MAX, Page, SecretProperties, SetSecret};
 use credstore_protocol::{ApiVersion, SecretName, SecretVersion, Timestamp, VaultName};
 use credstore_vault::access::Operation;
 use credstore_vault::{Caller, PageToken, Vault, VaultError};
@@ -177,7 +177,7 @@ impl Call<'_> {
         Ok(json_answer(StatusCode::OK, &self.ids.bundle(record)))
     }
 
-    async fn update(&self, name: SecretName, version: Option<SecretVersion>, update: UpdateSecret) -> Answer {
+    async fn update(&self, name: SecretName, version: Option<SecretVersion>, update: SecretProperties) -> Answer {
         let work = move |vault: &Vault, caller: &Caller, now| {
             vault.update_secret(caller, &name, version.as_ref(), update, now)
         };

@@ -1,7 +1,7 @@
 //! Backups: what they carry, where they can be restored, and that the largest one can, contract section 6.
 
+use credstore_protocol::key_vault::{BACKUP_TEXT_MAX, BACKUP_VERSION_MAX, BACKUP_VERSIONS_MAX};
 use credstore_server::limits::RESTORE_BODY_MAX;
-use credstore_vault::secrets::limits::{BACKUP_TEXT_MAX, BACKUP_VERSION_MAX, BACKUP_VERSIONS_MAX};
 use serde_json::{Value, json};
 
 use crate::world::{Session, World};

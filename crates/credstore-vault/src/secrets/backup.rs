@@ -5,10 +5,11 @@
 //! they were made, each with its properties and value.
 
 use credstore_protocol::encoding::{base64_any, base64url};
+use credstore_protocol::key_vault::{BACKUP_TEXT_MAX, BACKUP_VERSIONS_MAX};
 use credstore_protocol::{SecretName, Timestamp};
 use zeroize::Zeroizing;
 
-use super::limits::{self, BACKUP_TEXT_MAX, BACKUP_VERSIONS_MAX};
+use super::limits;
 use super::stored::{Head, Properties, Slot, damaged};
 use super::{ATTEMPTS, SecretRecord, not_found};
 use crate::access::{Caller, Operation};

@@ -9,15 +9,8 @@ use crate::error::VaultError;
 
 /// Last second of year 9999, the end of what .NET and RFC 3339 can write.
 pub const TIME_MAX: Timestamp = Timestamp(253_402_300_799);
-/// Most versions in one backup. Source: Key Vault, "Azure Key Vault backup and restore": 500 versions.
-pub const BACKUP_VERSIONS_MAX: usize = 500;
 /// Most items of one page, whatever the caller asks. The wire's own limit is 25.
 pub const LIST_MAX: usize = 1000;
-/// Bytes of one version inside a backup: the value as it is, the properties as JSON, where a control character takes
-/// six bytes and any other at most four; and room for numbers, names of members and lengths.
-pub const BACKUP_VERSION_MAX: usize = SECRET_VALUE_MAX + (CONTENT_TYPE_MAX + TAGS_MAX * 2 * TAG_TEXT_MAX) * 6 + 512;
-/// Longest text of a backup: as many versions as it may have, each at its largest, with name and seal, in base64.
-pub const BACKUP_TEXT_MAX: usize = (BACKUP_VERSIONS_MAX * BACKUP_VERSION_MAX + 1024).div_ceil(3) * 4;
 
 fn bad(message: String) -> VaultError {
     VaultError::BadParameter { message }

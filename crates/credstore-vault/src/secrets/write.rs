@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use credstore_protocol::key_vault::{SetSecret, UpdateSecret};
+use credstore_protocol::key_vault::{SecretProperties, SetSecret};
 use credstore_protocol::{SecretName, SecretVersion, Timestamp};
 
 use super::stored::{Head, Properties, Slot};
@@ -96,7 +96,7 @@ impl Vault {
         caller: &Caller,
         name: &SecretName,
         version: Option<&SecretVersion>,
-        update: UpdateSecret,
+        update: SecretProperties,
         now: Timestamp,
     ) -> Result<SecretRecord, VaultError> {
         let state = self.allow(caller, Operation::UpdateSecret)?;

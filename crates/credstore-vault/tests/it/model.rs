@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use credstore_protocol::key_vault::UpdateSecret;
+use credstore_protocol::key_vault::SecretProperties;
 use credstore_protocol::{SecretVersion, Timestamp};
 use credstore_vault::VaultError;
 use credstore_vault::access::PermissionSet;
@@ -147,7 +147,7 @@ impl Run {
                     &mut secret.versions[if older { 0 } else { last }]
                 });
                 let version = chosen.as_ref().filter(|_| older).map(|chosen| chosen.version);
-                let update = UpdateSecret { attributes: enabled(on), ..UpdateSecret::default() };
+                let update = SecretProperties { attributes: enabled(on), ..SecretProperties::default() };
                 let result = vault.update_secret(&operator, &name(NAMES[at]), version.as_ref(), update, now);
                 match chosen {
                     None => assert_eq!(answer(result), Answer::NotFound),

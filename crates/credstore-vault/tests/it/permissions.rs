@@ -3,7 +3,7 @@
 use std::mem::discriminant;
 
 use credstore_protocol::SecretVersion;
-use credstore_protocol::key_vault::UpdateSecret;
+use credstore_protocol::key_vault::SecretProperties;
 use credstore_vault::VaultError;
 use credstore_vault::access::{
     Caller, CertificatePermission, Granted, KeyPermission, Operation, Permission, PermissionKind, PermissionModel,
@@ -21,7 +21,7 @@ fn attempt(world: &World, caller: &Caller, operation: Operation) -> Option<Vault
     match operation {
         Operation::SetSecret => vault.set_secret(caller, &name("made"), set("x"), NOW).err(),
         Operation::GetSecret => vault.secret(caller, &at, Some(&version), NOW).err(),
-        Operation::UpdateSecret => vault.update_secret(caller, &at, None, UpdateSecret::default(), NOW).err(),
+        Operation::UpdateSecret => vault.update_secret(caller, &at, None, SecretProperties::default(), NOW).err(),
         Operation::DeleteSecret => vault.delete_secret(caller, &at, NOW).err(),
         Operation::ListSecrets => vault.secrets(caller, None, 25).err(),
         Operation::ListSecretVersions => vault.secret_versions(caller, &at, None, 25).err(),

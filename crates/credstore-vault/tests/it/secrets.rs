@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use credstore_protocol::key_vault::{SecretAttributes, Tags, UpdateSecret};
+use credstore_protocol::key_vault::{SecretAttributes, SecretProperties, Tags};
 use credstore_protocol::{SecretVersion, Timestamp};
 use credstore_vault::vaults::VaultSpec;
 use credstore_vault::{Retention, VaultError};
@@ -88,7 +88,7 @@ fn an_update_changes_what_it_names_and_moves_the_time() {
     first.tags = tags(&[("a", "1"), ("b", "2")]);
     first.content_type = Some("text/plain".to_owned());
     let made = world.vault.set_secret(&operator, &name("db"), first, NOW).unwrap();
-    let update = UpdateSecret { tags: tags(&[("c", "3")]), ..UpdateSecret::default() };
+    let update = SecretProperties { tags: tags(&[("c", "3")]), ..SecretProperties::default() };
     // Three changes in the second of creation, and one after the clock was set back.
     for (step, now) in [(1, NOW), (2, NOW), (3, NOW), (4, later(-1000))] {
         let changed = world.vault.update_secret(&operator, &name("db"), None, update.clone(), now).unwrap();
@@ -107,7 +107,7 @@ fn an_older_version_is_updated_without_touching_the_current_one() {
     let operator = world.operator();
     let first = world.set("db", "one", NOW);
     let second = world.set("db", "two", NOW);
-    let update = UpdateSecret { attributes: enabled(false), ..UpdateSecret::default() };
+    let update = SecretProperties { attributes: enabled(false), ..SecretProperties::default() };
     let changed = world.vault.update_secret(&operator, &name("db"), Some(&first.version), update, later(5)).unwrap();
     assert_eq!((changed.version, changed.enabled, changed.updated), (first.version, false, later(5)));
     assert_eq!(world.get("db", NOW), Ok("two".to_owned()));
@@ -122,7 +122,7 @@ fn what_is_not_there_is_not_found() {
     world.set("db", "one", NOW);
     let version = SecretVersion::from_bytes([1; 16]);
     let missing = |at: &str, version| VaultError::SecretNotFound { name: name(at), version };
-    let update = UpdateSecret::default;
+    let update = SecretProperties::default;
     let vault = &world.vault;
     assert_eq!(world.get("other", NOW), Err(missing("other", None)));
     let get = vault.secret(&operator, &name("db"), Some(&version), NOW).map(|_| ());
@@ -252,7 +252,7 @@ fn a_backup_brings_back_every_version_in_another_vault_of_the_installation() {
     let world = World::new();
     let operator = world.operator();
     let versions: Vec<_> = (0..5).map(|n| world.set("Db", &format!("value {n}"), later(n)).version).collect();
-    let update = UpdateSecret { tags: tags(&[("k", "v")]), ..UpdateSecret::default() };
+    let update = SecretProperties { tags: tags(&[("k", "v")]), ..SecretProperties::default() };
     world.vault.update_secret(&operator, &name("db"), Some(&versions[1]), update, later(50)).unwrap();
     let backup = world.vault.backup_secret(&operator, &name("db"), NOW).unwrap();
     let live = world.vault.restore_secret(&operator, &backup, NOW).map(|_| ());

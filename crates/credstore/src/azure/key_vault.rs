@@ -5,8 +5,7 @@
 use std::sync::Arc;
 
 use credstore_protocol::key_vault::{
-    BackupBlob, CONTENT_TYPE_MAX, DeletedSecret, LAST_READ_HEADER, Page, SECRET_VALUE_MAX, SecretAttributes,
-    SecretBundle, SecretItem, TAG_TEXT_MAX, TAGS_MAX, Tags, UpdateSecret,
+    BACKUP_TEXT_MAX, BackupBlob, DeletedSecret, LAST_READ_HEADER, Page, SecretBundle, SecretItem, SecretProperties,
 };
 use credstore_protocol::{Secret, SecretName, SecretVersion};
 use http::Method;
@@ -23,29 +22,8 @@ use crate::transport::{Body, Transport};
 /// The version of the protocol we speak. Source: contract section 1; every cloud has it.
 pub const API_VERSION: &str = "2025-07-01";
 
-/// Most versions in one backup. Source: Key Vault, "Azure Key Vault backup and restore".
-const BACKUP_VERSIONS_MAX: usize = 500;
-/// Bytes of one version in a backup: the value, and content type and tags as JSON, where a character takes at most six
-/// bytes; and room for numbers and names of members.
-const BACKUP_VERSION_MAX: usize = SECRET_VALUE_MAX + (CONTENT_TYPE_MAX + TAGS_MAX * 2 * TAG_TEXT_MAX) * 6 + 512;
-/// Largest answer to a backup in bytes: as many versions as it may have, each at its largest, sealed, in base64, in its
-/// JSON.
-pub const BACKUP_ANSWER_MAX: usize = (BACKUP_VERSIONS_MAX * BACKUP_VERSION_MAX + 1024).div_ceil(3) * 4 + 4 * 1024;
-
-/// What goes with a secret's value when it is set.
-#[derive(Clone, Debug, Default, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SecretProperties {
-    /// What kind of value it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<String>,
-    /// `enabled`, `nbf`, `exp`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attributes: Option<SecretAttributes>,
-    /// Tags of the new version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Tags>,
-}
+/// Largest answer to a backup in bytes: the longest backup there is, in its JSON.
+pub const BACKUP_ANSWER_MAX: usize = BACKUP_TEXT_MAX + 4 * 1024;
 
 /// One vault.
 pub struct KeyVaultClient {
@@ -118,7 +96,7 @@ impl KeyVaultClient {
         &self,
         name: &SecretName,
         version: Option<&SecretVersion>,
-        update: &UpdateSecret,
+        update: &SecretProperties,
         when: When,
     ) -> Result<SecretBundle, AzureError> {
         let version = version.map(ToString::to_string).unwrap_or_default();
@@ -212,6 +190,8 @@ fn set_body(value: &Secret, properties: &SecretProperties) -> Body {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use credstore_protocol::key_vault::SecretAttributes;
 
     use super::*;
 

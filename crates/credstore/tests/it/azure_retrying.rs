@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use credstore::azure::key_vault::SecretProperties;
 use credstore::azure::{AzureError, KeyVaultClient, VaultAddress, When};
 use credstore::diagnosis::Diagnosis;
 use credstore::protocol::Secret;
+use credstore::protocol::key_vault::SecretProperties;
 use credstore::transport::{Answer, Body, Transport, TransportError};
 use tokio::time::Instant;
 

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use credstore::azure::arm::{AccessPolicyChange, new_vault};
-use credstore::azure::key_vault::SecretProperties;
 use credstore::azure::vault_answers::{ANSWERS, VaultAnswer};
 use credstore::azure::{AzureError, VaultAddress, When};
 use credstore::diagnosis::Diagnosis;
 use credstore::protocol::Secret;
 use credstore::protocol::arm::{AccessPolicyEntry, Permissions};
-use credstore::protocol::key_vault::UpdateSecret;
+use credstore::protocol::key_vault::SecretProperties;
 use credstore::transport::TransportError;
 
 use crate::azure_support::{
@@ -47,7 +46,7 @@ async fn every_operation_has_the_method_and_path_of_the_contract() {
     let value = Secret::from("s3cret".to_owned());
     let blob = credstore::protocol::key_vault::BackupBlob { value: "blob".to_owned() };
     let _ = vault.set_secret(&name, &value, &SecretProperties::default(), when).await;
-    let _ = vault.update_secret(&name, Some(&version), &UpdateSecret::default(), when).await;
+    let _ = vault.update_secret(&name, Some(&version), &SecretProperties::default(), when).await;
     let _ = vault.delete_secret(&name, when).await;
     let _ = vault.recover_secret(&name, when).await;
     let _ = vault.purge_secret(&name, when).await;

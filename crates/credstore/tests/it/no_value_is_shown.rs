@@ -1,9 +1,9 @@
 //! A planted value in every place where a secret can be, and every way in which an error is shown.
 
-use credstore::azure::key_vault::SecretProperties;
 use credstore::azure::{AzureError, HttpsTransport, TransportOptions};
 use credstore::diagnosis::Diagnosis;
 use credstore::protocol::Secret;
+use credstore::protocol::key_vault::SecretProperties;
 use credstore::resolver::Resolver;
 use credstore::store::file::FileStore;
 use credstore::{connection_string, settings};

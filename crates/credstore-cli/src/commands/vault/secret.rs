@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use credstore::azure::KeyVaultClient;
-use credstore::azure::key_vault::SecretProperties;
 use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
 use credstore_protocol::key_vault::{
-    BackupBlob, DeletedSecret, SecretAttributes, SecretBundle, SecretItem, UpdateSecret,
+    BackupBlob, DeletedSecret, SecretAttributes, SecretBundle, SecretItem, SecretProperties,
 };
 use credstore_protocol::{SecretName, SecretVersion, Timestamp};
 use serde_json::{Value, json};
@@ -333,7 +332,7 @@ struct SetAttributes {
 
 impl SetAttributes {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let update = UpdateSecret {
+        let update = SecretProperties {
             content_type: self.properties.content_type.clone(),
             attributes: self.properties.attributes(self.enabled)?,
             tags: self.properties.tags.as_deref().map(names::tags).transpose()?,
