@@ -1,8 +1,8 @@
 //! The secrets of one vault: every operation of contract section 6 and soft delete of section 7.
 //!
-//! Each operation checks the permission first, then the request, then the state of the name. [`read`] and
-//! [`write`] work on live secrets, [`deleted`] on deleted ones, [`backup`] on both ends of a backup;
-//! [`stored`] knows where the rows lie and seals them; [`limits`] holds the limits. Writes to one name are
+//! Each operation checks the permission first, then the request, then the state of the name. `read` and
+//! `write` work on live secrets, `deleted` on deleted ones, `backup` on both ends of a backup;
+//! `stored` knows where the rows lie and seals them; [`limits`] holds the limits. Writes to one name are
 //! ordered by the storage: a write that finds another came first starts again from what is there.
 
 mod backup;

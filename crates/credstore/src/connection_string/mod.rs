@@ -1,7 +1,7 @@
 //! Connection strings: find the references in them and put the passwords there.
 //!
 //! `DSN=P2P; User=pm_reader; mv-credential-Pass=SqlServerP2P;` becomes `…; Pass=…;`. Everything else stays byte for
-//! byte. The grammar is in [`parse`], quoting of values in [`quote`], mistakes in [`error`]. Passwords in plain text
+//! byte. The grammar is in [`parse`], quoting of values in `quote`, mistakes in `error`. Passwords in plain text
 //! may stand in a connection string, so its text is wiped when dropped and never printed by `Debug`.
 //!
 //! Source: product behaviour sections 3.2 and 6; ODBC `SQLDriverConnect`, "Connection String" (braces).
