@@ -24,6 +24,7 @@ use crate::limits::GRAPH_BODY_MAX;
 use crate::names::Audience;
 use crate::outcome::{Outcome, allow, empty_answer, json_answer};
 use crate::routes::{Access, Captures, Endpoint, Found, GraphEndpoint, Surface, find};
+use crate::store::{self, ToPeer};
 use crate::uri::{Parameters, segments};
 
 /// Why Graph does not do what it was asked.
@@ -137,22 +138,10 @@ fn directory_row(error: &DirectoryError) -> (StatusCode, &'static str, String) {
             format!("Key credential is not valid: {reason}."),
         ),
         DirectoryError::BadParameter { message } => (StatusCode::BAD_REQUEST, "Request_BadRequest", message.clone()),
-        DirectoryError::ReadOnly(reason) => {
-            tracing::error!(%reason, "the store is read-only");
-            unavailable()
-        }
-        DirectoryError::Storage(error) => {
-            tracing::error!(%error, "the store refused");
-            unavailable()
-        }
-        DirectoryError::KeyUsedUp => {
-            tracing::error!("the data key is used up");
-            unavailable()
-        }
-        DirectoryError::Damaged { what } => {
-            tracing::error!(%what, "damaged record");
-            internal()
-        }
+        DirectoryError::Store(failure) => match store::report(failure) {
+            ToPeer::NoWrites => unavailable(),
+            ToPeer::Broken => internal(),
+        },
     }
 }
 

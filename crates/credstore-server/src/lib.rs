@@ -18,6 +18,7 @@ mod names;
 mod outcome;
 pub mod routes;
 pub mod site;
+mod store;
 mod tokens;
 mod uri;
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use credstore_protocol::{SecretName, SecretVersion, Timestamp, VaultName};
 
 use crate::access::{Caller, Operation, PermissionModel};
+use crate::seal::SealError;
 
 /// Why the storage did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +110,51 @@ pub enum OpenError {
     KeyGeneration(&'static str),
 }
 
+/// Why the store did not do its part for a vault or the directory. The caller can mend none of these.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreFailure {
+    /// An earlier write could not be made durable; writes are refused until a restart.
+    #[error("the store is read-only: {0}")]
+    ReadOnly(String),
+    /// A record is not what was written.
+    #[error("damaged record: {what}")]
+    Damaged {
+        /// Which record.
+        what: String,
+    },
+    /// The data key has sealed as many records as is safe.
+    #[error("the data key is used up")]
+    KeyUsedUp,
+    /// The storage refused.
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<StorageError> for StoreFailure {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::ReadOnly(reason) => Self::ReadOnly(reason),
+            StorageError::Damaged(what) => Self::Damaged { what },
+            StorageError::Full | StorageError::Io(_) => Self::Storage(error),
+        }
+    }
+}
+
+impl From<SealError> for StoreFailure {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::UsedUp => Self::KeyUsedUp,
+            SealError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl StoreFailure {
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged { what: what.into() }
+    }
+}
+
 /// Why an operation on a vault or its secrets was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
@@ -176,30 +222,20 @@ pub enum VaultError {
     /// Other writes to the same name kept coming first.
     #[error("too many writes to the same name at once")]
     Busy,
-    /// An earlier write could not be made durable; writes are refused until a restart.
-    #[error("the store is read-only: {0}")]
-    ReadOnly(String),
-    /// A record is not what was written.
-    #[error("damaged record: {what}")]
-    Damaged {
-        /// Which record.
-        what: String,
-    },
-    /// The data key has sealed as many records as is safe.
-    #[error("the data key is used up")]
-    KeyUsedUp,
-    /// The storage refused.
+    /// The store under it did not do its part.
     #[error(transparent)]
-    Storage(StorageError),
+    Store(#[from] StoreFailure),
 }
 
 impl From<StorageError> for VaultError {
     fn from(error: StorageError) -> Self {
-        match error {
-            StorageError::ReadOnly(reason) => Self::ReadOnly(reason),
-            StorageError::Damaged(what) => Self::Damaged { what },
-            StorageError::Full | StorageError::Io(_) => Self::Storage(error),
-        }
+        Self::Store(error.into())
+    }
+}
+
+impl From<SealError> for VaultError {
+    fn from(error: SealError) -> Self {
+        Self::Store(error.into())
     }
 }
 
@@ -230,30 +266,20 @@ pub enum DirectoryError {
         /// Which member and why.
         message: String,
     },
-    /// An earlier write could not be made durable; writes are refused until a restart.
-    #[error("the store is read-only: {0}")]
-    ReadOnly(String),
-    /// A record is not what was written.
-    #[error("damaged record: {what}")]
-    Damaged {
-        /// Which record.
-        what: String,
-    },
-    /// The data key has sealed as many records as is safe.
-    #[error("the data key is used up")]
-    KeyUsedUp,
-    /// The storage refused.
+    /// The store under it did not do its part.
     #[error(transparent)]
-    Storage(StorageError),
+    Store(#[from] StoreFailure),
 }
 
 impl From<StorageError> for DirectoryError {
     fn from(error: StorageError) -> Self {
-        match error {
-            StorageError::ReadOnly(reason) => Self::ReadOnly(reason),
-            StorageError::Damaged(what) => Self::Damaged { what },
-            StorageError::Full | StorageError::Io(_) => Self::Storage(error),
-        }
+        Self::Store(error.into())
+    }
+}
+
+impl From<SealError> for DirectoryError {
+    fn from(error: SealError) -> Self {
+        Self::Store(error.into())
     }
 }
 

@@ -18,7 +18,9 @@ pub mod vaults;
 pub use access::Caller;
 pub use authority::CertificateAuthority;
 pub use directory::Directory;
-pub use error::{AuthorityError, DirectoryError, OpenError, SignInError, StorageError, TokenRejected, VaultError};
+pub use error::{
+    AuthorityError, DirectoryError, OpenError, SignInError, StorageError, StoreFailure, TokenRejected, VaultError,
+};
 pub use installation::{Installation, Operator};
 pub use seal::RootKeySource;
 pub use secrets::{DeletedRecord, PageToken, Retention, SecretRecord};

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::body::Content;
 use crate::outcome::{allow, json_answer};
+use crate::store::{self, ToPeer};
 
 /// Longest client-written text that an error repeats.
 const ECHO_MAX: usize = 128;
@@ -237,22 +238,10 @@ fn vault_row(error: &VaultError) -> Row {
             "Conflict",
             "Another operation on this resource is going on. Try again later.".to_owned(),
         ),
-        VaultError::ReadOnly(reason) => {
-            tracing::error!(%reason, "the store is read-only");
-            unavailable()
-        }
-        VaultError::Storage(error) => {
-            tracing::error!(%error, "the store refused");
-            unavailable()
-        }
-        VaultError::KeyUsedUp => {
-            tracing::error!("the data key is used up");
-            unavailable()
-        }
-        VaultError::Damaged { what } => {
-            tracing::error!(%what, "damaged record");
-            internal()
-        }
+        VaultError::Store(failure) => match store::report(failure) {
+            ToPeer::NoWrites => unavailable(),
+            ToPeer::Broken => internal(),
+        },
         // Operations on secrets do not pass here: if one does, that is a mistake of ours.
         VaultError::SecretNotFound { .. }
         | VaultError::DeletedSecretNotFound(_)

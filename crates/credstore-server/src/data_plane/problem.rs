@@ -16,6 +16,7 @@ use super::bundle::Ids;
 use crate::body::Content;
 use crate::names::Names;
 use crate::outcome::{allow, json_answer};
+use crate::store::{self, ToPeer};
 use crate::tokens::Unauthenticated;
 
 /// An error answer.
@@ -165,22 +166,10 @@ impl Problem {
                 "Backup blob contains invalid or corrupt version.",
             ),
             VaultError::Busy => Self::throttled(),
-            VaultError::ReadOnly(reason) => {
-                tracing::error!(%reason, "the store is read-only");
-                Self::unavailable()
-            }
-            VaultError::Storage(error) => {
-                tracing::error!(%error, "the store refused");
-                Self::unavailable()
-            }
-            VaultError::Damaged { what } => {
-                tracing::error!(%what, "damaged record");
-                Self::internal()
-            }
-            VaultError::KeyUsedUp => {
-                tracing::error!("the data key is used up");
-                Self::unavailable()
-            }
+            VaultError::Store(failure) => match store::report(&failure) {
+                ToPeer::NoWrites => Self::unavailable(),
+                ToPeer::Broken => Self::internal(),
+            },
         }
     }
 

@@ -25,10 +25,10 @@ pub use types::{
 };
 
 use crate::access::Caller;
-use crate::error::{CommitError, DirectoryError, OpenError};
+use crate::error::{CommitError, DirectoryError, OpenError, StoreFailure};
 use crate::installation::Operator;
 use crate::random;
-use crate::seal::{DataKey, SealError};
+use crate::seal::DataKey;
 use crate::storage::{Batch, Expected};
 
 /// Longest name of an application in characters. Source: Graph, `application.displayName`.
@@ -51,15 +51,6 @@ pub struct Directory {
     state: RwLock<Arc<State>>,
     /// Held by whoever changes a registration.
     changing: Mutex<()>,
-}
-
-impl From<SealError> for DirectoryError {
-    fn from(error: SealError) -> Self {
-        match error {
-            SealError::UsedUp => Self::KeyUsedUp,
-            SealError::Storage(error) => error.into(),
-        }
-    }
 }
 
 /// A new token signing key as it is kept. Takes about 50 ms.
@@ -91,7 +82,7 @@ impl Directory {
         system: Arc<DataKey>,
         signing_key: &[u8],
     ) -> Result<Self, DirectoryError> {
-        let damaged = || DirectoryError::Damaged { what: "the token signing key".to_owned() };
+        let damaged = || StoreFailure::damaged("the token signing key");
         let signing = SigningKey::open(signing_key).ok_or_else(damaged)?;
         let state = RwLock::new(Arc::new(State::load(&system)?));
         Ok(Self { tenant, operator, system, signing, state, changing: Mutex::new(()) })
@@ -282,7 +273,7 @@ impl Directory {
     fn commit(&self, batch: Batch) -> Result<(), DirectoryError> {
         self.system.storage().commit(batch).map(|_| ()).map_err(|error| match error {
             // `changing` is held, so the storage is not what it was when it was loaded.
-            CommitError::Conflict => DirectoryError::Damaged { what: "an application".to_owned() },
+            CommitError::Conflict => StoreFailure::damaged("an application").into(),
             CommitError::Storage(error) => error.into(),
         })
     }

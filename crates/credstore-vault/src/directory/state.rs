@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::certificate;
 use super::{Application, KeyCredential, ServicePrincipal};
-use crate::error::DirectoryError;
+use crate::error::{DirectoryError, StoreFailure};
 use crate::seal::{DataKey, Place, kind};
 use crate::storage::Row;
 
@@ -136,7 +136,7 @@ pub(super) fn row_key(system: &DataKey, client: &ClientId) -> Vec<u8> {
 }
 
 fn damaged() -> DirectoryError {
-    DirectoryError::Damaged { what: "an application".to_owned() }
+    StoreFailure::damaged("an application").into()
 }
 
 pub(super) fn sealed(system: &DataKey, registered: &Registered) -> Result<Vec<u8>, DirectoryError> {

@@ -21,7 +21,7 @@ pub use operator::{OPERATOR_LIFETIME, Operator, RENEW_BEFORE};
 
 use crate::authority::CertificateAuthority;
 use crate::directory::Directory;
-use crate::error::{DirectoryError, OpenError, StorageError};
+use crate::error::{DirectoryError, OpenError, StorageError, StoreFailure};
 use crate::seal::{KeyDerivation, RootKey, RootKeySource};
 use crate::storage::sqlite::{APPLICATION_ID, file_header};
 use crate::storage::{MemoryStorage, SqliteStorage, Storage};
@@ -69,8 +69,8 @@ impl From<StorageError> for OpenError {
 impl From<DirectoryError> for OpenError {
     fn from(error: DirectoryError) -> Self {
         match error {
-            DirectoryError::Storage(error) => error.into(),
-            DirectoryError::ReadOnly(reason) => Self::Storage(StorageError::ReadOnly(reason)),
+            DirectoryError::Store(StoreFailure::Storage(error)) => error.into(),
+            DirectoryError::Store(StoreFailure::ReadOnly(reason)) => Self::Storage(StorageError::ReadOnly(reason)),
             other => Self::Damaged { what: other.to_string() },
         }
     }

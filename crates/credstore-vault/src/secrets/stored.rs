@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Retention, SecretRecord};
-use crate::error::{CommitError, VaultError};
+use crate::error::{CommitError, StoreFailure, VaultError};
 use crate::seal::{Place, hex16, kind};
 use crate::storage::{Batch, Expected, Revision, Row};
 use crate::vaults::{Deletion, VaultInner, prefixed};
@@ -77,7 +77,7 @@ pub(super) struct Slot<'a> {
 }
 
 pub(super) fn damaged(what: &str) -> VaultError {
-    VaultError::Damaged { what: what.to_owned() }
+    StoreFailure::damaged(what).into()
 }
 
 impl<'a> Slot<'a> {

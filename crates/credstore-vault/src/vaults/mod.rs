@@ -18,8 +18,8 @@ pub use record::{
 pub(crate) use record::{Deletion, StoredVault};
 
 use crate::access::{Caller, Operation, PermissionModel, allows};
-use crate::error::{CommitError, VaultError};
-use crate::seal::{DataKey, Place, SealError, kind};
+use crate::error::{CommitError, StoreFailure, VaultError};
+use crate::seal::{DataKey, Place, kind};
 use crate::secrets::{Retention, Usage};
 use crate::storage::{Batch, Expected, Revision, Row, Storage};
 
@@ -114,15 +114,6 @@ impl Vault {
     /// Where the vault is said to be; Azure's denial names it.
     pub fn location(&self) -> String {
         self.inner.state().record.location.clone()
-    }
-}
-
-impl From<SealError> for VaultError {
-    fn from(error: SealError) -> Self {
-        match error {
-            SealError::UsedUp => Self::KeyUsedUp,
-            SealError::Storage(error) => error.into(),
-        }
     }
 }
 
@@ -323,7 +314,7 @@ impl Vaults {
         }
         let (stored, _) = self.live(name)?;
         let key = self.system.keyring().open_data_key(stored.id)?;
-        let key = key.ok_or_else(|| VaultError::Damaged { what: format!("the data key of vault {name}") })?;
+        let key = key.ok_or_else(|| StoreFailure::damaged(format!("the data key of vault {name}")))?;
         let inner = Arc::new(VaultInner {
             key,
             row: self.row_key(kind::VAULT, name),
@@ -359,9 +350,9 @@ impl Vaults {
     }
 
     fn open_row(&self, key: &[u8], row: &Row) -> Result<StoredVault, VaultError> {
-        let damaged = || VaultError::Damaged { what: "a vault".to_owned() };
+        let damaged = || StoreFailure::damaged("a vault");
         let opened = self.system.open(Place::named(key[0], &key[1..]), &row.value).map_err(|_| damaged())?;
-        serde_json::from_slice(&opened).map_err(|_| damaged())
+        Ok(serde_json::from_slice(&opened).map_err(|_| damaged())?)
     }
 
     fn stored(&self, kind: u8, name: &VaultName) -> Result<Option<(StoredVault, Revision)>, VaultError> {
@@ -389,7 +380,7 @@ impl Vaults {
 
     fn put(&self, batch: &mut Batch, kind: u8, name: &VaultName, stored: &StoredVault) -> Result<(), VaultError> {
         let key = self.row_key(kind, name);
-        let plain = serde_json::to_vec(stored).map_err(|_| VaultError::Damaged { what: "a vault".to_owned() })?;
+        let plain = serde_json::to_vec(stored).map_err(|_| StoreFailure::damaged("a vault"))?;
         let sealed = self.system.seal(Place::named(kind, &key[1..]), &plain)?;
         batch.put(key, sealed);
         Ok(())

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::access::AccessPolicy;
-use crate::error::VaultError;
+use crate::error::{StoreFailure, VaultError};
 use crate::seal::hex16;
 
 /// Shortest and longest retention of deleted objects, in days. Source: Key Vault, soft delete.
@@ -154,7 +154,7 @@ impl StoredVault {
     }
 
     pub(crate) fn record(self) -> Result<VaultRecord, VaultError> {
-        let damaged = || VaultError::Damaged { what: "the name of a vault".to_owned() };
+        let damaged = || StoreFailure::damaged("the name of a vault");
         Ok(VaultRecord {
             name: self.name.parse().map_err(|_| damaged())?,
             tenant: self.tenant,

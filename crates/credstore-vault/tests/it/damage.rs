@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use credstore_testing::canary::Canary;
 use credstore_vault::storage::{Batch, Rows, Storage};
-use credstore_vault::{Installation, OpenError, VaultError};
+use credstore_vault::{Installation, OpenError, StoreFailure, VaultError};
 
 use crate::world::{NOW, World, name, set, vault_name};
 
@@ -140,7 +140,7 @@ fn a_missing_value_is_damage_and_not_an_unknown_secret() {
     // Kind 12 is a value.
     let (key, _) = world.storage.scan(&[12], None, 1).unwrap().remove(0);
     world.storage.commit(Batch { deletes: vec![key], ..Batch::default() }).unwrap();
-    assert!(matches!(world.get("alpha", NOW), Err(VaultError::Damaged { .. })));
+    assert!(matches!(world.get("alpha", NOW), Err(VaultError::Store(StoreFailure::Damaged { .. }))));
 }
 
 #[test]

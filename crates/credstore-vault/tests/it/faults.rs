@@ -5,7 +5,7 @@ use std::sync::Arc;
 use credstore_testing::failing_storage::{FailingStorage, Fault};
 use credstore_vault::storage::{MemoryStorage, Storage, StorageError};
 use credstore_vault::vaults::VaultSpec;
-use credstore_vault::{Installation, OpenError, VaultError};
+use credstore_vault::{Installation, OpenError, StoreFailure, VaultError};
 
 use crate::world::{NOW, World, name, set};
 
@@ -22,7 +22,7 @@ fn a_write_that_failed_is_reported_and_changes_nothing() {
         world.set("db", "one", NOW);
         failing.fail_next(1);
         let failed = world.vault.set_secret(&world.operator(), &name("db"), set("two"), NOW).map(|_| ());
-        assert!(matches!(failed, Err(VaultError::Storage(_))), "{fault:?}: {failed:?}");
+        assert!(matches!(failed, Err(VaultError::Store(StoreFailure::Storage(_)))), "{fault:?}: {failed:?}");
         assert_eq!(world.get("db", NOW), Ok("one".to_owned()));
         world.set("db", "three", NOW);
         assert_eq!(world.get("db", NOW), Ok("three".to_owned()));
@@ -34,7 +34,7 @@ fn a_full_disk_is_told_apart() {
     let (world, failing) = world(Fault::Full);
     failing.fail_next(1);
     let failed = world.vault.set_secret(&world.operator(), &name("db"), set("x"), NOW).map(|_| ());
-    assert_eq!(failed, Err(VaultError::Storage(StorageError::Full)));
+    assert_eq!(failed, Err(VaultError::Store(StoreFailure::Storage(StorageError::Full))));
 }
 
 #[test]
