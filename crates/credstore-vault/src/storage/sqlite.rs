@@ -22,6 +22,7 @@ use std::thread::JoinHandle;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::{Batch, CommitError, KEY_MAX, Revision, Row, Rows, Storage, StorageError, end_of_prefix};
@@ -351,6 +352,11 @@ impl Writer {
     fn stop_writing(&self, reason: &str) {
         tracing::error!(reason, "the store takes no more writes until it is opened again");
         lock(&self.shared.read_only).get_or_insert_with(|| reason.to_owned());
+        // Closing would copy the log into the file and remove it, on the word of a sync that can no longer be
+        // believed. The log stays for the next start, which reads it anew.
+        if let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
+            tracing::error!(%error, "the log of the store cannot be kept from being removed");
+        }
     }
 
     /// Brings the cache to the state after `batch`. Only rows that are in it already are kept up.
