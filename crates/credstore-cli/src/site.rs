@@ -4,6 +4,7 @@
 //! `endpoint.json`; otherwise the folder is opened under its lock and the same routes answer without a socket.
 //! The command line signs in with the operator's certificate like any client.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -192,7 +193,10 @@ pub(crate) fn running(folder: &Path) -> Option<Endpoint> {
 }
 
 fn is_held(lock: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(lock) else { return false };
+    // A pipe in its place would hang whoever opens it.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let mut options = std::fs::OpenOptions::new();
+    let Ok(file) = options.read(true).custom_flags(flags.bits().cast_signed()).open(lock) else { return false };
     // Shared: looks by several commands do not disturb each other. The lock ends with the handle.
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared).is_err()
 }
@@ -334,9 +338,16 @@ pub(crate) fn opened(error: &OpenError) -> Diagnosis {
             Diagnosis::error(&codes::FOLDER_MISSING, format!("there is no embedded vault in {}", folder.display()))
                 .fix("credstore setup embedded, or name the folder with --data-dir")
         }
+        OpenError::LogWithoutStore(log) => Diagnosis::error(&codes::STORE_DAMAGED, message)
+            .cause("it may hold writes that were acknowledged and are nowhere else; no new store is made beside it")
+            .fix("put store.db back beside it, from the same moment: the two belong together")
+            .fix(format!("to begin anew without what it holds, move it away first: mv {0} {0}.old", log.display())),
         OpenError::NotAFolder(_) => {
             Diagnosis::error(&codes::FOLDER_UNUSABLE, message).fix("name a folder with --data-dir")
         }
+        OpenError::NotAFile(_) => Diagnosis::error(&codes::FOLDER_UNUSABLE, message)
+            .cause("a link, a pipe or a folder has its name; only files that lie in the data folder itself are used")
+            .fix("put the file itself there; the data folder as a whole may be reached through a link"),
         OpenError::WrongRootKey => Diagnosis::error(&codes::ROOT_KEY_WRONG, message)
             .fix("give the key the store was made with: --root-key-file FILE or --passphrase-file FILE"),
         OpenError::RootKeyMissing(_) => Diagnosis::error(&codes::ROOT_KEY_MISSING, message)
@@ -352,10 +363,16 @@ pub(crate) fn opened(error: &OpenError) -> Diagnosis {
         }
         OpenError::Permissions { path, .. } => {
             let mode = if path.is_dir() { "700" } else { "600" };
-            Diagnosis::error(&codes::FOLDER_PERMISSIONS, message).fix(format!("chmod {mode} {}", path.display()))
+            let refused = Diagnosis::error(&codes::FOLDER_PERMISSIONS, message);
+            let refused = refused.fix(format!("chmod {mode} {}", path.display()));
+            match path.ends_with(OPERATOR_FILE) {
+                true => refused.fix("if somebody may have read it, remove it: the next command makes another key"),
+                false => refused,
+            }
         }
-        OpenError::ForeignOwner(_) => Diagnosis::error(&codes::FOLDER_PERMISSIONS, message)
-            .fix("run credstore as the user who owns the data folder"),
+        OpenError::ForeignOwner(path) => Diagnosis::error(&codes::FOLDER_PERMISSIONS, message)
+            .fix("run credstore as the user who owns the data folder")
+            .fix(format!("or give it to the user who runs credstore: chown -h USER {}", path.display())),
         OpenError::NewerFormat { .. } => Diagnosis::error(&codes::FORMAT_NEWER, message)
             .fix("use the version of credstore that wrote it, or a later one"),
         OpenError::Damaged { .. } => {

@@ -51,9 +51,15 @@ pub enum OpenError {
     /// There is no store in the folder, or no folder.
     #[error("there is no store in {}", .0.display())]
     Missing(PathBuf),
+    /// The store is gone and a log of it is there, which may hold writes that were acknowledged. Nothing was made.
+    #[error("{} is the log of a store that is not there", .0.display())]
+    LogWithoutStore(PathBuf),
     /// Something that is not a folder has the folder's name.
     #[error("{} is not a folder", .0.display())]
     NotAFolder(PathBuf),
+    /// A link, a pipe or something else that is no file has the name of a file of the store.
+    #[error("{} is not a file of its own", .0.display())]
+    NotAFile(PathBuf),
     /// The root key or passphrase is not the one the store was made with.
     #[error("the root key does not open this store")]
     WrongRootKey,

@@ -86,14 +86,49 @@ fn commands_work_while_servers_come_and_go() {
 #[test]
 fn files_that_others_can_read_are_refused_with_the_command_that_mends_it() {
     let bench = Bench::with_vault();
-    for (name, open, closed) in [("data/root.key", 0o644, 0o600), ("data", 0o755, 0o700)] {
+    let files = ["data/root.key", "data/store.db", "data/operator.pem"].map(|name| (name, 0o644, 0o600));
+    for (name, open, closed) in files.into_iter().chain([("data", 0o755, 0o700)]) {
         chmod(&bench, name, open);
         let errors = bench.fails(5, &LIST);
         assert!(errors.starts_with("error[CS6005]: "), "{name}: {errors}");
-        assert!(errors.contains(&format!("chmod {closed:o} ")), "{name}: {errors}");
+        assert!(errors.contains(&format!("chmod {closed:o} {}\n", bench.path(name).display())), "{name}: {errors}");
         chmod(&bench, name, closed);
         assert_eq!(bench.ok(&LIST), "acme-pm-kv\n");
     }
+}
+
+#[test]
+fn a_log_without_its_store_is_named_and_nothing_is_made_beside_it() {
+    let bench = Bench::with_vault();
+    std::fs::rename(bench.path("data/store.db"), bench.path("kept")).unwrap();
+    std::fs::write(bench.path("data/store.db-wal"), "").unwrap();
+    for arguments in [&LIST[..], &["vault", "create", "--name", "acme-two-kv"]] {
+        let errors = bench.fails(12, arguments);
+        assert!(errors.starts_with("error[CS6007]: "), "{errors}");
+        let log = bench.path("data/store.db-wal").display().to_string();
+        for part in [&log, "writes that were acknowledged", "put store.db back", &format!("mv {log} {log}.old")] {
+            assert!(errors.contains(part), "{part}: {errors}");
+        }
+        assert!(!bench.path("data/store.db").exists());
+    }
+    std::fs::rename(bench.path("kept"), bench.path("data/store.db")).unwrap();
+    std::fs::remove_file(bench.path("data/store.db-wal")).unwrap();
+    assert_eq!(bench.ok(&LIST), "acme-pm-kv\n");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_hangs_no_command() {
+    let bench = Bench::with_vault();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    for name in ["store.db", "lock"] {
+        let (path, kept) = (bench.path("data").join(name), bench.path("kept"));
+        std::fs::rename(&path, &kept).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
+        let errors = bench.fails(3, &LIST);
+        assert!(errors.starts_with("error[CS6008]: ") && errors.contains("a pipe"), "{name}: {errors}");
+        std::fs::rename(&kept, &path).unwrap();
+    }
+    assert_eq!(bench.ok(&LIST), "acme-pm-kv\n");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The files of a data folder: modes, owners, the lock, and writes that are whole or not there.
 //!
 //! Everything that a Unix system decides about them is in this file. Modes are set on the open file, so the umask
-//! has no say.
+//! has no say. The folder may be reached through a symbolic link; the files in it may not be links.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -40,31 +40,82 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), OpenError> {
     check_folder(path)
 }
 
-/// Checks that the folder is there, belongs to us and is closed to everybody else.
+/// Checks that the folder is there, belongs to us and is closed to everybody else. A symbolic link to it is followed,
+/// unless another user has made it: the folder that it leads to is what is checked.
 pub(crate) fn check_folder(path: &Path) -> Result<(), OpenError> {
-    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+    let unusable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => OpenError::Missing(path.to_owned()),
         io::ErrorKind::NotADirectory => OpenError::NotAFolder(path.to_owned()),
         _ => io_error(path)(error),
-    })?;
+    };
+    let named = fs::symlink_metadata(path).map_err(unusable)?;
+    if named.is_symlink() && named.uid() != 0 {
+        check_owner(path, &named)?;
+    }
+    let metadata = fs::metadata(path).map_err(unusable)?;
     if !metadata.is_dir() {
         return Err(OpenError::NotAFolder(path.to_owned()));
     }
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(OpenError::ForeignOwner(path.to_owned()));
+    check_owner(path, &metadata)?;
+    check_mode(path, &metadata)
+}
+
+fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), OpenError> {
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    if ours { Ok(()) } else { Err(OpenError::ForeignOwner(path.to_owned())) }
+}
+
+fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), OpenError> {
+    if metadata.mode() & FOREIGN_ACCESS == 0 {
+        return Ok(());
     }
-    if metadata.mode() & FOREIGN_ACCESS != 0 {
-        return Err(OpenError::Permissions { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
+    Err(OpenError::Permissions { path: path.to_owned(), mode: metadata.mode() & 0o7777 })
+}
+
+/// Who may reach a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Its owner only, and that is us; anything else is refused.
+    Owner,
+    /// Whoever likes: it holds nothing secret, and is compared with the store before it is used.
+    Public,
+}
+
+/// Opens a file of ours for reading. `Ok(None)`: it is not there. Links are not followed, and what is not a file
+/// (a pipe would hang whoever reads it) is refused; judged on the open file, so that nobody can swap it in between.
+pub(crate) fn open(path: &Path, access: Access) -> Result<Option<File>, OpenError> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(no_file(path, error)),
+    };
+    let metadata = file.metadata().map_err(io_error(path))?;
+    if !metadata.is_file() {
+        return Err(OpenError::NotAFile(path.to_owned()));
     }
-    Ok(())
+    if access == Access::Owner {
+        check_owner(path, &metadata)?;
+        check_mode(path, &metadata)?;
+    }
+    Ok(Some(file))
+}
+
+/// What the system says about a link that is not followed, and about a socket, in our words.
+fn no_file(path: &Path, error: io::Error) -> OpenError {
+    let not_a_file = [Errno::LOOP, Errno::NXIO].iter().any(|no| error.raw_os_error() == Some(no.raw_os_error()));
+    if not_a_file { OpenError::NotAFile(path.to_owned()) } else { io_error(path)(error) }
 }
 
 /// Takes the lock, or says who has it.
 pub(crate) fn lock(path: &Path) -> Result<FolderLock, OpenError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
-    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
-    let mut file = options.open(path).map_err(io_error(path))?;
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    let mut file = options.open(path).map_err(|error| no_file(path, error))?;
+    if !file.metadata().map_err(io_error(path))?.is_file() {
+        return Err(OpenError::NotAFile(path.to_owned()));
+    }
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {
@@ -144,15 +195,11 @@ pub(crate) fn remove(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Reads a small file of ours. `Ok(None)`: it is not there.
-pub(crate) fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, OpenError> {
+/// Reads a small file of ours. `Ok(None)`: it is not there, or no text.
+pub(crate) fn read(path: &Path, access: Access) -> Result<Option<zeroize::Zeroizing<String>>, OpenError> {
     /// A private key and a certificate are a quarter of it.
     const MAX: u64 = 64 * 1024;
-    let file = match OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io_error(path)(error)),
-    };
+    let Some(file) = open(path, access)? else { return Ok(None) };
     let mut text = zeroize::Zeroizing::new(String::with_capacity(8 * 1024));
     match file.take(MAX).read_to_string(&mut text) {
         Ok(_) => Ok(Some(text)),
@@ -161,7 +208,11 @@ pub(crate) fn read(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Op
     }
 }
 
-/// Whether something has this name.
+/// Whether something has this name, be it a link that leads nowhere.
 pub(crate) fn exists(path: &Path) -> Result<bool, OpenError> {
-    path.try_exists().map_err(io_error(path))
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io_error(path)(error)),
+    }
 }

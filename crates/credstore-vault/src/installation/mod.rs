@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use credstore_protocol::{Secret, TenantId, Timestamp};
 use zeroize::Zeroizing;
 
-use files::FolderLock;
+use files::{Access, FolderLock};
 use founding::Opened;
 pub use operator::{OPERATOR_LIFETIME, Operator, RENEW_BEFORE};
 
@@ -31,6 +31,8 @@ use crate::vaults::Vaults;
 pub const FORMAT: u32 = 1;
 
 const STORE: &str = "store.db";
+/// What SQLite keeps beside the store: the log, its index, and the journal of the moment in which a store is made.
+const LOGS: [&str; 3] = ["store.db-wal", "store.db-shm", "store.db-journal"];
 const LOCK: &str = "lock";
 const CA: &str = "ca.pem";
 const OPERATOR: &str = "operator.pem";
@@ -85,6 +87,7 @@ impl Installation {
     pub fn open(folder: &Path, root_key: &RootKeySource, now: Timestamp) -> Result<Installation, OpenError> {
         files::check_folder(folder)?;
         if !files::exists(&folder.join(STORE))? {
+            check_no_log(folder)?;
             return Err(OpenError::Missing(folder.to_owned()));
         }
         let lock = files::lock(&folder.join(LOCK))?;
@@ -99,6 +102,7 @@ impl Installation {
         files::make_folder(folder)?;
         let lock = files::lock(&folder.join(LOCK))?;
         if !files::exists(&folder.join(STORE))? {
+            check_no_log(folder)?;
             create(folder, root_key, now)?;
         }
         Self::open_locked(folder, root_key, lock, now)
@@ -134,7 +138,7 @@ impl Installation {
         now: Timestamp,
     ) -> Result<Installation, OpenError> {
         let path = folder.join(STORE);
-        check_format(&path)?;
+        check_store_files(folder)?;
         // A wrong file or passphrase must not have touched the store, so the key comes first where it can.
         let from_file = match root_key {
             RootKeySource::File(path) => Some(RootKey::read(path)?),
@@ -150,12 +154,12 @@ impl Installation {
         };
         let opened = Opened::read(&storage, &root_key)?;
         let ca = folder.join(CA);
-        let kept = files::read(&ca)?;
+        let kept = files::read(&ca, Access::Public)?;
         if kept.is_none_or(|kept| kept.as_str() != opened.authority.certificate_pem()) {
             files::replace(&ca, opened.authority.certificate_pem().as_bytes())?;
         }
         let path = folder.join(OPERATOR);
-        let kept = files::read(&path)?;
+        let kept = files::read(&path, Access::Owner)?;
         if !kept.is_some_and(|pem| operator::is_good(&pem, &opened.directory, now)) {
             let credential = operator::new_credential(now)?;
             // Registered first: a cut in between leaves a file that is not registered, and the next start repeats.
@@ -216,7 +220,7 @@ impl Installation {
                 Ok(Secret::from(made.insert(credential.pem).clone()))
             }
             Credential::File(path) => {
-                files::read(path)?.map(Secret::from).ok_or_else(|| OpenError::Missing(path.clone()))
+                files::read(path, Access::Owner)?.map(Secret::from).ok_or_else(|| OpenError::Missing(path.clone()))
             }
         }
     }
@@ -232,16 +236,33 @@ impl Installation {
     }
 }
 
-/// Refuses what this program does not know, from the first bytes of the file and without the engine.
-fn check_format(store: &Path) -> Result<(), OpenError> {
+/// Refuses what others may reach or this program does not know, from the first bytes of the file and without the
+/// engine.
+fn check_store_files(folder: &Path) -> Result<(), OpenError> {
+    let path = folder.join(STORE);
+    for log in LOGS {
+        files::open(&folder.join(log), Access::Owner)?;
+    }
+    let store = files::open(&path, Access::Owner)?.ok_or_else(|| OpenError::Missing(folder.to_owned()))?;
     let damaged = || OpenError::Damaged { what: "the beginning of the store".to_owned() };
-    let header = file_header(store).map_err(|source| OpenError::Io { path: store.to_owned(), source })?;
+    let header = file_header(store).map_err(|source| OpenError::Io { path, source })?;
     let header = header.filter(|header| header.application_id == APPLICATION_ID).ok_or_else(damaged)?;
     match header.format {
         0 => Err(damaged()),
         found if found > FORMAT => Err(OpenError::NewerFormat { found, known: FORMAT }),
         _ => Ok(()),
     }
+}
+
+/// Refuses to go on without a store when a log of one is there: SQLite would play it into the next store of that
+/// name, and writes that exist nowhere else would be lost.
+fn check_no_log(folder: &Path) -> Result<(), OpenError> {
+    for log in LOGS.map(|log| folder.join(log)) {
+        if files::exists(&log)? {
+            return Err(OpenError::LogWithoutStore(log));
+        }
+    }
+    Ok(())
 }
 
 /// Makes a store in the folder. What an earlier try has left behind is used or removed.
@@ -261,7 +282,7 @@ fn create(folder: &Path, source: &RootKeySource, now: Timestamp) -> Result<(), O
     let rows = memory.scan(&[], None, usize::MAX)?;
     let rows = rows.into_iter().map(|(key, row)| (key, row.value.to_vec())).collect();
     let temporary = folder.join("store.db.new");
-    for left in ["store.db.new", "store.db.new-wal", "store.db.new-shm"] {
+    for left in ["store.db.new", "store.db.new-wal", "store.db.new-shm", "store.db.new-journal"] {
         files::remove(&folder.join(left))?;
     }
     SqliteStorage::create(&temporary, FORMAT, rows)?;

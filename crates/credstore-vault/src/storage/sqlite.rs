@@ -11,7 +11,7 @@
 //! Source: SQLite "Write-Ahead Logging", "PRAGMA synchronous"; the reason for one file and this engine is in
 //! ARCHITECTURE.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -89,15 +89,16 @@ pub struct FileHeader {
     pub format: u32,
 }
 
-/// Reads the header of a store file without the engine, so that nothing is written. `None`: no SQLite file.
+/// Reads the header from the beginning of a store file, without the engine, so that nothing is written. `None`: no
+/// SQLite file.
 ///
 /// Source: SQLite file format, section 1.3: user version at offset 60, application id at offset 68.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn file_header(path: &Path) -> io::Result<Option<FileHeader>> {
+pub fn file_header(mut file: impl Read) -> io::Result<Option<FileHeader>> {
     let mut header = [0; 100];
-    match File::open(path)?.read_exact(&mut header) {
+    match file.read_exact(&mut header) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
@@ -115,7 +116,8 @@ impl SqliteStorage {
         // SQLite gives the log and its index the mode of this file, so the umask has no say.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(from_io)?;
         rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(0o600)).map_err(|e| from_io(e.into()))?;
-        let connection = open_connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(from_sqlite)?;
+        let path = below_real_folder(path).map_err(from_io)?;
+        let connection = open_connection(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(from_sqlite)?;
         let filled = (|| {
             set_up_writer(&connection)?;
             connection.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -132,12 +134,14 @@ impl SqliteStorage {
         file.sync_all().map_err(from_io)
     }
 
-    /// Opens a file that [`create`](Self::create) has made, and starts its writer.
+    /// Opens a file that [`create`](Self::create) has made, and starts its writer. The file may not be a symbolic
+    /// link; its folder may be reached through one.
     ///
     /// # Errors
     /// When the file cannot be opened or is broken.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        let connection = open_connection(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(from_sqlite)?;
+        let path = below_real_folder(path).map_err(from_io)?;
+        let connection = open_connection(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(from_sqlite)?;
         let revision = set_up_writer(&connection)
             .and_then(|()| connection.query_row("SELECT revision FROM state", [], |row| row.get(0)))
             .map_err(from_sqlite)?;
@@ -151,7 +155,7 @@ impl SqliteStorage {
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let writer = thread.spawn(move || writer.run(&requests)).map_err(from_io)?;
         Ok(Self {
-            path: path.to_owned(),
+            path,
             shared,
             readers: std::array::from_fn(|_| Mutex::new(None)),
             next_reader: AtomicUsize::new(0),
@@ -399,8 +403,16 @@ fn row_at(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Row> {
     Ok(Row { revision: row.get(at)?, value: value.into() })
 }
 
+/// `path` without links on the way to its last part. SQLite's "no follow" refuses a link anywhere in a path.
+fn below_real_folder(path: &Path) -> io::Result<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(folder.canonicalize()?.join(name))
+}
+
 fn open_connection(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
-    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let flags =
+        access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MILLISECONDS))?;
     // Small page caches: the cache of rows above serves the hot ones.

@@ -99,11 +99,137 @@ fn what_others_may_reach_is_refused() {
         chmod(&at, 0o700 | bits);
         assert!(matches!(refusal(&at), OpenError::Permissions { mode, .. } if mode == 0o700 | bits));
         chmod(&at, 0o700);
-        chmod(&at.join("root.key"), 0o600 | bits);
-        assert!(matches!(refusal(&at), OpenError::Permissions { mode, .. } if mode == 0o600 | bits));
-        chmod(&at.join("root.key"), 0o600);
+        for file in ["root.key", "store.db", "store.db-wal", "store.db-shm", "operator.pem"].map(|name| at.join(name)) {
+            let absent = !file.exists();
+            if absent {
+                fs::write(&file, "").unwrap();
+            }
+            chmod(&file, 0o600 | bits);
+            let refused = refusal(&at);
+            assert!(
+                matches!(&refused, OpenError::Permissions { path, mode } if *path == file && *mode == 0o600 | bits),
+                "{refused:?}"
+            );
+            if absent {
+                fs::remove_file(&file).unwrap();
+            } else {
+                chmod(&file, 0o600);
+            }
+        }
+    }
+    chmod(&at.join("ca.pem"), 0o644);
+    drop(create(&at));
+}
+
+/// Gives `path` to another user and group; `false` when this one may not.
+#[expect(clippy::print_stderr, reason = "a test that does not test says so")]
+fn given_away(path: &Path) -> bool {
+    let given = std::os::unix::fs::lchown(path, Some(65_534), Some(65_534)).is_ok();
+    if !given {
+        eprintln!("skipped: only root may give a file to another user");
+    }
+    given
+}
+
+#[test]
+fn what_belongs_to_another_user_is_refused() {
+    let folder = Folder::new();
+    let at = folder.path().join("data");
+    drop(create(&at));
+    for name in ["root.key", "store.db", "operator.pem", ""] {
+        let path = at.join(name);
+        if !given_away(&path) {
+            return;
+        }
+        let refused = refusal(&at);
+        assert!(matches!(&refused, OpenError::ForeignOwner(whose) if *whose == path), "{name}: {refused:?}");
+        std::os::unix::fs::chown(&path, Some(0), Some(0)).unwrap();
     }
     drop(create(&at));
+}
+
+#[test]
+fn a_link_to_the_folder_is_followed_and_what_it_leads_to_is_checked() {
+    let folder = Folder::new();
+    let (real, linked) = (folder.path().join("real"), folder.path().join("linked"));
+    symlink(&real, &linked).unwrap();
+    assert!(matches!(refusal(&linked), OpenError::NotAFolder(_)), "a link that leads nowhere");
+    fs::create_dir(&real).unwrap();
+    chmod(&real, 0o700);
+    let installation = create(&linked);
+    fill(&installation, "behind a link");
+    assert!(matches!(refusal(&real), OpenError::InUse { .. }), "it is one folder, however it is reached");
+    drop(installation);
+    assert_eq!(value(&create(&real)), "behind a link");
+    chmod(&real, 0o750);
+    assert!(matches!(refusal(&linked), OpenError::Permissions { mode: 0o750, .. }));
+    chmod(&real, 0o700);
+    if given_away(&linked) {
+        assert!(matches!(refusal(&linked), OpenError::ForeignOwner(_)), "another user could lead it elsewhere");
+    }
+}
+
+#[test]
+fn a_link_or_a_pipe_in_the_place_of_a_file_is_refused_at_once() {
+    let folder = Folder::new();
+    let at = folder.path().join("data");
+    drop(create(&at));
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    for name in ["store.db", "store.db-wal", "store.db-shm", "store.db-journal", "operator.pem", "ca.pem", "lock"] {
+        let (path, kept) = (at.join(name), folder.path().join("kept"));
+        let was_there = fs::rename(&path, &kept).is_ok();
+        let refused = |what: &str| {
+            let refused = refusal(&at);
+            assert!(matches!(&refused, OpenError::NotAFile(file) if *file == path), "{name}, {what}: {refused:?}");
+            fs::remove_file(&path).unwrap();
+        };
+        symlink(&kept, &path).unwrap();
+        refused("a link");
+        symlink(folder.path().join("nowhere"), &path).unwrap();
+        refused("a link that leads nowhere");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).unwrap();
+        refused("a pipe");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        chmod(&path, 0o600);
+        refused("a socket");
+        if was_there {
+            fs::rename(&kept, &path).unwrap();
+        }
+    }
+    drop(create(&at));
+}
+
+#[test]
+fn no_store_is_made_beside_the_log_of_one_that_is_gone() {
+    let folder = Folder::new();
+    let at = folder.path().join("data");
+    let installation = create(&at);
+    fill(&installation, "only in the log");
+    let log = fs::read(at.join("store.db-wal")).unwrap();
+    let store = fs::read(at.join("store.db")).unwrap();
+    drop(installation);
+    fs::remove_file(at.join("store.db")).unwrap();
+    let expected = [("store.db-wal", &log[..]), ("store.db-shm", b""), ("store.db-journal", b"")];
+    for (name, content) in expected {
+        let left = at.join(name);
+        fs::write(&left, content).unwrap();
+        chmod(&left, 0o600);
+        for refused in [refusal(&at), Installation::open(&at, &root_key(&at), NOW).map(|_| ()).unwrap_err()] {
+            assert!(matches!(&refused, OpenError::LogWithoutStore(file) if *file == left), "{name}: {refused:?}");
+        }
+        assert!(!at.join("store.db").exists());
+        assert_eq!(fs::read(&left).unwrap(), content, "it is left as it is");
+        if name != "store.db-wal" {
+            fs::remove_file(&left).unwrap();
+        } else {
+            fs::rename(&left, folder.path().join("log")).unwrap();
+        }
+    }
+    // The remedy that the message names: store and log of one moment belong together.
+    fs::rename(folder.path().join("log"), at.join("store.db-wal")).unwrap();
+    fs::write(at.join("store.db"), store).unwrap();
+    chmod(&at.join("store.db"), 0o600);
+    assert_eq!(value(&create(&at)), "only in the log");
 }
 
 #[test]

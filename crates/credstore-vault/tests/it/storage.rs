@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use credstore_testing::failing_storage::{FailingStorage, Fault};
+use credstore_vault::storage::sqlite::file_header;
 use credstore_vault::storage::{Batch, CommitError, Expected, MemoryStorage, SqliteStorage, Storage};
 use proptest::prelude::*;
 
@@ -165,7 +166,7 @@ fn what_was_committed_is_there_when_the_file_is_opened_again() {
     let folder = Folder::new();
     let path = folder.path().join("store.db");
     SqliteStorage::create(&path, 7, vec![(b"a".to_vec(), b"1".to_vec())]).unwrap();
-    let header = credstore_vault::storage::sqlite::file_header(&path).unwrap().unwrap();
+    let header = file_header(std::fs::File::open(&path).unwrap()).unwrap().unwrap();
     assert_eq!((header.application_id, header.format), (0x6372_6564, 7));
     let last = {
         let storage = SqliteStorage::open(&path).unwrap();
@@ -185,7 +186,7 @@ fn a_text_file_is_no_store() {
     let folder = Folder::new();
     let path = folder.path().join("store.db");
     std::fs::write(&path, "x".repeat(200)).unwrap();
-    assert_eq!(credstore_vault::storage::sqlite::file_header(&path).unwrap(), None);
+    assert_eq!(file_header(std::fs::File::open(&path).unwrap()).unwrap(), None);
     assert!(SqliteStorage::open(&path).is_err());
 }
 

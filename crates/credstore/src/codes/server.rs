@@ -20,9 +20,11 @@ codes! {
         "The store has a format that this version does not know. Use the version that wrote it, or a later one.";
     STORE_DAMAGED = "CS6007", Integrity, "the store is damaged",
         "A record does not open or a file is not what it should be: it was changed outside credstore, or the disk lost \
-         data. Nothing was repaired. Restore the data folder from a backup.";
+         data. Nothing was repaired. Restore the data folder from a backup. When store.db is gone and its log \
+         store.db-wal is there, no new store is made: the log may hold writes that were acknowledged.";
     FOLDER_UNUSABLE = "CS6008", Invalid, "the data folder cannot be used",
-        "The operating system refused to read or write it; the message has its words. The disk may be full or read-only.";
+        "The operating system refused to read or write it; the message has its words. The disk may be full or read-only. \
+         Or a link, a pipe or a folder has the name of a file of the store: those are not followed or read.";
     PORT_TAKEN = "CS6010", Conflict, "the port is taken",
         "Another program listens on this address, perhaps another `credstore serve`. Choose another with `--listen`.";
     LISTEN = "CS6011", Usage, "cannot listen on this address",
