@@ -57,7 +57,8 @@ where
             (result, proven)
         }
     };
-    let response = result.unwrap_or_else(|problem| problem.into_answer(app.names(), &parts.headers, app.now()));
+    let response =
+        result.unwrap_or_else(|problem| problem.into_answer(endpoint, app.names(), &parts.headers, app.now()));
     Outcome::new(response, route.path, proven)
 }
 

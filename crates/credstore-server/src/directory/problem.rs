@@ -15,6 +15,7 @@ use time::macros::format_description;
 use crate::body::Content;
 use crate::names::Names;
 use crate::outcome::{json_answer, unstored};
+use crate::routes::LoginEndpoint;
 
 /// `2026-01-02 03:04:05Z`, as Entra writes it.
 const STAMP: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
@@ -138,16 +139,24 @@ impl Problem {
     }
 
     /// The answer, with a new trace id and the correlation id of the request.
-    pub(super) fn into_answer(self, names: &Names, headers: &HeaderMap, now: Timestamp) -> Response<Content> {
+    pub(super) fn into_answer(
+        self,
+        endpoint: LoginEndpoint,
+        names: &Names,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Response<Content> {
         let (status, error, code, text) = self.row(names);
         let trace_id = uuid::Uuid::new_v4().to_string();
         let sent = headers.get("client-request-id").and_then(|id| uuid::Uuid::try_parse_ascii(id.as_bytes()).ok());
         let correlation_id = sent.unwrap_or_else(uuid::Uuid::new_v4).to_string();
         let timestamp = stamp(now);
+        let between = between_ids(endpoint);
         let body = TokenErrorBody {
             error: error.to_owned(),
             error_description: format!(
-                "AADSTS{code}: {text} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {timestamp}"
+                "AADSTS{code}: {text}{between}Trace ID: {trace_id}{between}Correlation ID: \
+                 {correlation_id}{between}Timestamp: {timestamp}"
             ),
             error_codes: vec![code],
             error_uri: Some(format!("{}/error?code={code}", names.authority)),
@@ -160,6 +169,17 @@ impl Problem {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+/// What stands before each id and the time in a description.
+fn between_ids(endpoint: LoginEndpoint) -> &'static str {
+    match endpoint {
+        LoginEndpoint::TokenV1 => "\r\n",
+        LoginEndpoint::TokenV2
+        | LoginEndpoint::InstanceDiscovery
+        | LoginEndpoint::OpenIdConfiguration
+        | LoginEndpoint::KeySet => " ",
     }
 }
 

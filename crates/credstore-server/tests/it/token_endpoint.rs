@@ -284,6 +284,30 @@ async fn every_row_of_the_table_has_its_status_error_code_and_text() {
     }
 }
 
+/// Contract section 13: ids and time follow the text after a space in v2, after CR LF in v1.
+#[tokio::test]
+async fn ids_in_a_description_stand_on_lines_of_their_own_at_the_old_endpoint() {
+    let world = World::empty();
+    let no_credential = "AADSTS7000218: The request body must contain the following parameter: 'client_assertion' or \
+                         'client_secret'.";
+    let no_tenant = format!("AADSTS90002: Tenant '{UNKNOWN}' not found.");
+    for (endpoint, between) in [(V1, "\r\n"), (V2, " ")] {
+        let form = without(&good_form(&world, endpoint), "client_assertion");
+        for (tenant, begins) in [(world.tenant.as_str(), no_credential), (UNKNOWN, no_tenant.as_str())] {
+            let path = format!("/{tenant}/{endpoint}");
+            let answer = ask("POST", LOGIN, &path).text(&form).header("client-request-id", UNKNOWN);
+            let body: Value = serde_json::from_str(&answer.of(&world.app).await.text).unwrap();
+            let said = body["error_description"].as_str().unwrap();
+            let trace = body["trace_id"].as_str().unwrap();
+            let end = format!(
+                ".{between}Trace ID: {trace}{between}Correlation ID: {UNKNOWN}{between}Timestamp: 2027-01-15 08:00:00Z"
+            );
+            assert!(said.starts_with(begins) && said.ends_with(&end), "{endpoint} {said:?}");
+            assert_eq!(said.matches("\r\n").count(), if endpoint == V1 { 3 } else { 0 }, "{said:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_old_endpoint_wants_a_resource_and_the_new_one_a_scope() {
     let world = World::empty();
