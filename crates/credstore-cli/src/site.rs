@@ -351,16 +351,15 @@ pub(crate) fn opened(error: &OpenError) -> Diagnosis {
         OpenError::WrongRootKey => Diagnosis::error(&codes::ROOT_KEY_WRONG, message)
             .fix("give the key the store was made with: --root-key-file FILE or --passphrase-file FILE"),
         OpenError::RootKeyMissing(_) => Diagnosis::error(&codes::ROOT_KEY_MISSING, message)
-            .fix("restore it from your backup, or name it with --root-key-file FILE")
-            .fix("a vault made with a passphrase is opened with --passphrase-file FILE"),
+            .cause("the store was made with a root key file, not with a passphrase")
+            .fix("restore it from your backup, or name it with --root-key-file FILE"),
         OpenError::RootKeyMalformed(_) => Diagnosis::error(&codes::ROOT_KEY_WRONG, message)
             .fix("name the root key of this store with --root-key-file FILE"),
         OpenError::OtherKeySource { passphrase: true } => {
             Diagnosis::error(&codes::ROOT_KEY_WRONG, message).fix("give it with --passphrase-file FILE")
         }
-        OpenError::OtherKeySource { passphrase: false } => {
-            Diagnosis::error(&codes::ROOT_KEY_WRONG, message).fix("leave --passphrase-file out")
-        }
+        OpenError::OtherKeySource { passphrase: false } => Diagnosis::error(&codes::ROOT_KEY_WRONG, message)
+            .fix("leave --passphrase-file out; a root key outside the data folder is named with --root-key-file FILE"),
         OpenError::Permissions { path, .. } => {
             let mode = if path.is_dir() { "700" } else { "600" };
             let refused = Diagnosis::error(&codes::FOLDER_PERMISSIONS, message);

@@ -140,13 +140,21 @@ impl Installation {
         let path = folder.join(STORE);
         check_store_files(folder)?;
         // A wrong file or passphrase must not have touched the store, so the key comes first where it can.
-        let from_file = match root_key {
-            RootKeySource::File(path) => Some(RootKey::read(path)?),
-            RootKeySource::Passphrase(_) => None,
+        let (from_file, no_file) = match root_key {
+            RootKeySource::File(path) => match RootKey::read(path) {
+                Ok(key) => (Some(key), None),
+                // Whether a file is missing at all is for the store to say.
+                Err(missing @ OpenError::RootKeyMissing(_)) => (None, Some(missing)),
+                Err(other) => return Err(other),
+            },
+            RootKeySource::Passphrase(_) => (None, None),
         };
         let storage: Arc<dyn Storage> = Arc::new(SqliteStorage::open(&path)?);
         let header = founding::header(&*storage)?;
         let header = header.ok_or_else(|| OpenError::Damaged { what: "the header of the store".to_owned() })?;
+        if let (Some(missing), None) = (no_file, &header.derivation) {
+            return Err(missing);
+        }
         let root_key = match (from_file, root_key, &header.derivation) {
             (Some(key), _, None) => key,
             (None, RootKeySource::Passphrase(passphrase), Some(derivation)) => RootKey::derive(passphrase, derivation)?,

@@ -356,6 +356,28 @@ fn a_passphrase_opens_what_it_closed() {
 }
 
 #[test]
+fn a_store_says_itself_whether_it_wants_a_passphrase_or_a_file() {
+    let folder = Folder::new();
+    let at = folder.path().join("data");
+    let words = RootKeySource::Passphrase(Secret::from("correct horse".to_owned()));
+    drop(Installation::open_or_create(&at, &words, NOW).unwrap());
+    let no_file = root_key(&at);
+    let refused = |at: &Path, source: &RootKeySource| match Installation::open_or_create(at, source, NOW) {
+        Ok(_) => panic!("it opened"),
+        Err(error) => error,
+    };
+    assert!(matches!(refused(&at, &no_file), OpenError::OtherKeySource { passphrase: true }));
+    assert!(!at.join("root.key").exists(), "no key is made for a store that exists");
+
+    let other = folder.path().join("other");
+    drop(create(&other));
+    assert!(matches!(refused(&other, &words), OpenError::OtherKeySource { passphrase: false }));
+    fs::remove_file(other.join("root.key")).unwrap();
+    assert!(matches!(refused(&other, &words), OpenError::OtherKeySource { passphrase: false }));
+    assert!(matches!(refused(&other, &root_key(&other)), OpenError::RootKeyMissing(_)));
+}
+
+#[test]
 fn the_operator_gets_a_new_key_thirty_days_before_the_old_one_ends() {
     let folder = Folder::new();
     let at = folder.path().join("data");

@@ -8,11 +8,12 @@ codes! {
         "One process at a time writes to a data folder. A command finds a running `credstore serve` by itself and goes \
          through it; this message means that the holder did not answer or did not finish within a few seconds.";
     ROOT_KEY_WRONG = "CS6003", Integrity, "the root key does not open this store",
-        "The store was sealed with another root key or passphrase. Give the right one with `--root-key-file` or \
+        "The store was sealed with another root key or passphrase, or with one where the other was given; the message \
+         tells which. Give the right one with `--root-key-file` or \
          `--passphrase-file`. Without it nothing in the store can be read.";
     ROOT_KEY_MISSING = "CS6004", NotFound, "the root key is not there",
-        "The store exists and its root key file does not. It is root.key in the data folder unless `--root-key-file`, \
-         `--passphrase-file` or the systemd credential credstore-root-key give it. Restore it from your backup.";
+        "The store was made with a root key file, and that file is not there. It is root.key in the data folder unless \
+         `--root-key-file` or the systemd credential credstore-root-key name it. Restore it from your backup.";
     FOLDER_PERMISSIONS = "CS6005", Permission, "others can read or change a file of the embedded vault",
         "The data folder must have mode 0700, its files 0600, and both must belong to the user who runs credstore. \
          A key that others could have read is not used. On Unix: chmod 700 the folder, chmod 600 the files.";
