@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use credstore::azure::{AzureError, HttpsTransport, KeyVaultClient, TransportOptions, Trust};
-use credstore::codes::settings as codes;
+use credstore::codes::{settings as codes, vault as vault_codes};
 use credstore::diagnosis::Diagnosis;
 use credstore::reference::Reference;
 use credstore::resolver::{Resolved, Resolver};
@@ -16,14 +16,15 @@ use credstore::store::Store;
 use credstore::store::azure_key_vault::{AzureKeyVaultStore, transport_options};
 use credstore::store::file::FileStore;
 use credstore::transport::Transport;
-use credstore_protocol::Identifier;
 use credstore_protocol::key_vault::SecretItem;
+use credstore_protocol::{Identifier, SecretName};
 use credstore_server::Site;
 use credstore_vault::Installation;
 
 use crate::errors::CliError;
 use crate::output::Output;
 use crate::site::{self, Endpoint};
+use crate::time_text::date;
 use crate::world::World;
 
 /// The configured store, ready to be asked.
@@ -112,6 +113,9 @@ impl Credentials {
         if found.code.id != credstore::codes::identifiers::IDENTIFIER_UNKNOWN.id {
             return found;
         }
+        if let Some(deleted) = self.deleted(wanted.as_str(), world).await {
+            return deleted.at_words(asked);
+        }
         let mut better = match &self.vault {
             None => found,
             Some(vault) => match self.items(vault, world).await {
@@ -133,6 +137,19 @@ impl Credentials {
             better = better.at_words(asked);
         }
         better
+    }
+
+    /// What to say when the vault has a deleted secret of this name; `None` when it has none or does not tell.
+    /// Permission: Get.
+    pub(crate) async fn deleted(&self, name: &str, world: &World) -> Option<Diagnosis> {
+        let (client, name) = (self.vault()?, name.parse::<SecretName>().ok()?);
+        let found = client.deleted_secret(&name, site::when(world)).await.ok()?;
+        let vault = client.address().name();
+        Some(
+            Diagnosis::error(&vault_codes::SECRET_DELETED, format!("{name} is deleted"))
+                .cause(format!("vault {vault} keeps it until {}", date(found.scheduled_purge_date)))
+                .fix(format!("credstore vault secret recover --vault-name {vault} --name {name}")),
+        )
     }
 
     /// The secrets of the vault without values; `None` when the store is a file.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use credstore::azure::AzureError;
 use credstore::codes::identifiers;
 use credstore::diagnosis::Diagnosis;
 use credstore_protocol::{Secret, SecretName, SecretVersion};
@@ -70,16 +71,13 @@ impl Get {
             Some(text) => Some(text.parse().map_err(|_| names::no_version(text))?),
         };
         let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await;
-        let bundle = bundle.map_err(|error| match (Diagnosis::from(&error), &version) {
-            (found, Some(version)) if found.code.id == identifiers::IDENTIFIER_UNKNOWN.id => {
-                // Which of the two is unknown is not in the answer.
-                let message = format!("there is no version {version} of {name}");
-                let cause = Some(format!("not in {}", credentials.store_name));
-                let fix = vec![format!("credstore vault secret list-versions -n {name}")];
-                Diagnosis { message, cause, fix, ..found }
+        let bundle = match bundle {
+            Ok(bundle) => bundle,
+            Err(error) => {
+                let deleted = if error.is_not_found() { credentials.deleted(name.as_str(), world).await } else { None };
+                return Err(deleted.unwrap_or_else(|| unknown(&error, &name, version.as_ref(), credentials)).into());
             }
-            (found, _) => found,
-        })?;
+        };
         match bundle.value {
             Some(value) if value.is_empty() && !self.allow_empty => {
                 Err(Diagnosis::error(&identifiers::PASSWORD_EMPTY, format!("the password of {name} is empty"))
@@ -103,5 +101,23 @@ impl Get {
             out.secret(&Zeroizing::new(*b"\n")[..]);
         }
         Ok(())
+    }
+}
+
+/// Which of name and version is unknown is not in the answer.
+fn unknown(
+    error: &AzureError,
+    name: &SecretName,
+    version: Option<&SecretVersion>,
+    credentials: &Credentials,
+) -> Diagnosis {
+    match (Diagnosis::from(error), version) {
+        (found, Some(version)) if found.code.id == identifiers::IDENTIFIER_UNKNOWN.id => {
+            let message = format!("there is no version {version} of {name}");
+            let cause = Some(format!("not in {}", credentials.store_name));
+            let fix = vec![format!("credstore vault secret list-versions -n {name}")];
+            Diagnosis { message, cause, fix, ..found }
+        }
+        (found, _) => found,
     }
 }

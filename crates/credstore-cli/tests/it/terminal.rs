@@ -156,7 +156,7 @@ fn a_deletion_is_asked_for_with_the_way_back() {
     for yes in ["y\r", " YES \r"] {
         let (code, seen) = Typed::start(&bench, &DELETE).answers(DELETE_QUESTION, yes).ends();
         assert_eq!(code, 0, "{yes:?}: {seen}");
-        assert_eq!(bench.run(&["get", "SmtpRelay"]).status.code(), Some(6));
+        assert_eq!(bench.run(&["get", "SmtpRelay"]).status.code(), Some(7));
         bench.ok(&["vault", "secret", "recover", "-n", "SmtpRelay"]);
     }
 }

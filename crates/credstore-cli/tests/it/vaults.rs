@@ -41,6 +41,31 @@ fn a_secret_goes_through_all_its_verbs() {
     assert_eq!(bench.ok(&["get", "SmtpRelay"]), "second\n");
 }
 
+/// Command line specification, section 4.4: deleted and recoverable is 7, not found is 6.
+#[test]
+fn a_deleted_secret_is_told_apart_from_one_that_never_was() {
+    let bench = Bench::with_vault();
+    let versions = ["vault", "secret", "list-versions", "-n", "SmtpRelay", "--query", "[].version", "-o", "tsv"];
+    let version = bench.ok(&versions).trim().to_owned();
+    bench.ok(&["vault", "secret", "delete", "-n", "SmtpRelay", "--yes"]);
+    let dsn = "DSN=a; mv-credential-Pass=SmtpRelay;";
+    for (exit, arguments) in [
+        (7, &["get", "SmtpRelay"][..]),
+        (7, &["get", "smtprelay", "--version", &version]),
+        (7, &["get", "SmtpRelay", "--allow-empty"]),
+        (7, &["expand", "--reveal", dsn]),
+        (125, &["run", "-e", "PASS=SmtpRelay", "--", "true"]),
+    ] {
+        let errors = bench.fails(exit, arguments);
+        assert!(errors.starts_with("error[CS4029]: "), "{arguments:?}: {errors}");
+        let fix = "  fix    credstore vault secret recover --vault-name acme-pm-kv --name ";
+        assert!(errors.contains(fix), "{arguments:?}: {errors}");
+    }
+    assert!(bench.fails(6, &["get", "SmtpRelai"]).starts_with("error[CS2004]: "));
+    bench.ok(&["vault", "secret", "purge", "-n", "SmtpRelay", "--yes", "--confirm", "SmtpRelay"]);
+    assert!(bench.fails(6, &["get", "SmtpRelay"]).starts_with("error[CS2004]: "));
+}
+
 #[test]
 fn vaults_apps_and_policies_are_listed_shown_and_deleted() {
     let bench = Bench::with_vault();

@@ -11,8 +11,8 @@ codes! {
         "An identifier is not empty, has no control characters and at most 1,024 bytes.";
     IDENTIFIER_UNKNOWN = "CS2004", NotFound, "there is no such identifier",
         "The credential store has no password under this name. Names are compared with their capitals in a file and \
-         without them in a vault. A secret that was deleted is not found either, even while it can be recovered. \
-         Nothing else is used in its place.";
+         without them in a vault. A secret that was deleted is not found either; while it can be recovered, the \
+         command line says CS4029 instead. Nothing else is used in its place.";
     PASSWORD_EMPTY = "CS2005", NotUsable, "the password is empty",
         "The identifier exists and its value is the empty text. That is nearly always a mistake, so it is refused.";
     PASSWORD_ENDS_WITH_NEWLINE = "CS2006", NotUsable, "the password ends with a newline",

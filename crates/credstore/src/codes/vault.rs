@@ -82,6 +82,9 @@ codes! {
         "The vault answered 404. The name or version is wrong, or the object was purged.";
     VAULT_MISSING = "CS4028", NotFound, "the vault does not exist",
         "The host answered, and has no vault of that name. VaultName is mistyped, or the vault was deleted.";
+    SECRET_DELETED = "CS4029", NotUsable, "the secret is deleted",
+        "The vault has no live secret of this name, but a deleted one that can still be recovered. Recover it, or use \
+         another identifier.";
     ADDRESS_INVALID = "CS4030", Invalid, "an address is not usable",
         "Addresses of clouds must be https, with a host and perhaps a port, and nothing else: no user name, path or \
          query. TenantId must be a GUID or a domain.";
