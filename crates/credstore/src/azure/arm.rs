@@ -120,7 +120,7 @@ impl ArmClient {
         )
     }
 
-    fn about(method: Method, path: String, name: &VaultName) -> Ask {
+    fn about(method: Method, path: String, name: &VaultName) -> Ask<'static> {
         Ask::new(method, path, "").about(format!("vault {name}"))
     }
 

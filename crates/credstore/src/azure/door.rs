@@ -3,10 +3,11 @@
 //! A token goes to the address the door was made with and nowhere else: no redirect is followed, a link to
 //! another page is cut down to its path on the same origin, a challenge is read and never obeyed.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use credstore_protocol::key_vault::ErrorBody;
+use credstore_protocol::Secret;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT, WWW_AUTHENTICATE};
 use http::{Method, Request, Response};
 use serde::Serialize;
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 use super::address::ServiceAddress;
 use super::challenge::Challenge;
 use super::error::{AzureError, Service, ServiceAnswer, ServiceRefusal, TokenRefusal, is_worth_another_try, shown};
+use super::refusal::Refusal;
 use super::retry::{self, PAUSE_AFTER_FAULT, PAUSE_WHEN_THROTTLED, When};
 use super::token::{AccessToken, Origin, TokenSource};
 use super::vault_answers::{VaultAnswer, VaultFacts, VaultRefusal};
@@ -45,11 +47,13 @@ pub(super) struct Door {
 }
 
 /// One question.
-pub(super) struct Ask {
+pub(super) struct Ask<'a> {
     pub(super) method: Method,
     /// Path and query, beginning with a slash.
     pub(super) path: String,
     pub(super) body: Option<Body>,
+    /// The value in the body. No error repeats it.
+    pub(super) value: Option<&'a Secret>,
     /// What it is about, for messages: a secret's name, or `app registration …`.
     pub(super) subject: Option<String>,
     /// The permission it needs, as the portal writes it.
@@ -60,9 +64,9 @@ pub(super) struct Ask {
     pub(super) answer_max: Option<usize>,
 }
 
-impl Ask {
+impl<'a> Ask<'a> {
     pub(super) fn new(method: Method, path: String, permission: &'static str) -> Self {
-        Self { method, path, body: None, subject: None, permission, header: None, answer_max: None }
+        Self { method, path, body: None, value: None, subject: None, permission, header: None, answer_max: None }
     }
 
     pub(super) fn about(mut self, subject: impl Into<String>) -> Self {
@@ -73,6 +77,11 @@ impl Ask {
     pub(super) fn with(mut self, body: Body) -> Self {
         self.body = Some(body);
         self
+    }
+
+    /// A body that holds `value`.
+    pub(super) fn with_value(self, body: Body, value: &'a Secret) -> Self {
+        Self { value: Some(value), ..self.with(body) }
     }
 
     pub(super) fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
@@ -115,18 +124,18 @@ pub(super) trait Paged: DeserializeOwned {
 
 impl Door {
     /// Asks and reads the answer as JSON.
-    pub(super) async fn json<T: DeserializeOwned>(&self, ask: Ask, when: When) -> Result<T, AzureError> {
+    pub(super) async fn json<T: DeserializeOwned>(&self, ask: Ask<'_>, when: When) -> Result<T, AzureError> {
         let answer = self.send(&ask, when).await?;
         object_in(answer.body()).ok_or_else(|| self.unusable("it is not what the protocol says"))
     }
 
     /// Asks and wants no content.
-    pub(super) async fn nothing(&self, ask: Ask, when: When) -> Result<(), AzureError> {
+    pub(super) async fn nothing(&self, ask: Ask<'_>, when: When) -> Result<(), AzureError> {
         self.send(&ask, when).await.map(|_| ())
     }
 
     /// Every item of a list. An empty page is not the end; the end is where no next page is named.
-    pub(super) async fn list<P: Paged>(&self, first: Ask, when: When) -> Result<Vec<P::Item>, AzureError> {
+    pub(super) async fn list<P: Paged>(&self, first: Ask<'_>, when: When) -> Result<Vec<P::Item>, AzureError> {
         let (permission, subject, header) = (first.permission, first.subject.clone(), first.header);
         let mut found = Vec::new();
         let mut ask = first;
@@ -147,7 +156,7 @@ impl Door {
     }
 
     /// Asks until there is an answer that counts, or tries and time are used up.
-    pub(super) async fn send(&self, ask: &Ask, when: When) -> Result<Response<Body>, AzureError> {
+    pub(super) async fn send(&self, ask: &Ask<'_>, when: When) -> Result<Response<Body>, AzureError> {
         let signed_in = self.tokens.token_with_origin(&self.scope, when).await;
         let (mut token, mut origin) = signed_in.map_err(AzureError::SignIn)?;
         let (mut tries, mut renewals) = (0, 0);
@@ -159,7 +168,8 @@ impl Door {
                 Ok(answer) if answer.status().is_success() => return Ok(answer),
                 Ok(answer) if answer.status().as_u16() == 401 => {
                     let may_renew = renewals < RENEWALS_MAX;
-                    token = self.token_after_401(&answer, &token, (origin, may_renew), correlation, when).await?;
+                    token =
+                        self.token_after_401(&answer, (ask, &token), (origin, may_renew), correlation, when).await?;
                     (origin, renewals, tries) = (Origin::Fresh, renewals + 1, tries - 1);
                     continue;
                 }
@@ -176,7 +186,7 @@ impl Door {
 
     async fn once(
         &self,
-        ask: &Ask,
+        ask: &Ask<'_>,
         token: &AccessToken,
         correlation: &str,
         when: When,
@@ -213,7 +223,7 @@ impl Door {
             .unwrap_or_else(|_| Err(TransportError::TimedOut { host: host() }))
     }
 
-    fn not_answered(&self, ask: &Ask, source: TransportError) -> Setback {
+    fn not_answered(&self, ask: &Ask<'_>, source: TransportError) -> Setback {
         // A connection that was never made carried nothing out.
         let not_sent = matches!(source, TransportError::Connect { .. });
         let may_repeat = is_worth_another_try(&source) && (not_sent || ask.changes_nothing());
@@ -226,7 +236,7 @@ impl Door {
     async fn token_after_401(
         &self,
         answer: &Response<Body>,
-        refused: &Arc<AccessToken>,
+        (ask, refused): (&Ask<'_>, &Arc<AccessToken>),
         (origin, may_renew): (Origin, bool),
         correlation: String,
         when: When,
@@ -243,19 +253,20 @@ impl Door {
             let renewed = self.tokens.instead_of(refused, &self.scope, claims, when).await;
             return renewed.map_err(AzureError::SignIn);
         }
-        let (code, _, words) = error_of(answer);
+        let Refusal { code, text, words, .. } = Refusal::read(answer.body(), self.service, ask.value);
         let wanted_tenant = challenge.tenant.map(|tenant| shown(&tenant));
         Err(AzureError::TokenRefused(Box::new(TokenRefusal {
             service: self.service,
             host: self.address.host().to_owned(),
             tenant: self.tokens.tenant().to_owned(),
             wanted_tenant,
+            misdirected: speaks_of_audience_or_issuer(&text),
             words,
             upstream: self.upstream(401, &code, "", answer, correlation),
         })))
     }
 
-    fn refused(&self, ask: &Ask, answer: &Response<Body>, correlation: String, when: When) -> Setback {
+    fn refused(&self, ask: &Ask<'_>, answer: &Response<Body>, correlation: String, when: When) -> Setback {
         let status = answer.status().as_u16();
         let hint = retry::retry_after(answer.headers(), when.now);
         // 429 says that nothing was carried out; after 5xx nobody knows.
@@ -265,17 +276,18 @@ impl Door {
             let error = self.unusable("it leads to another address, which is not followed");
             return Setback { error, may_repeat: false, hint, first_pause };
         }
-        let (code, inner, words) = error_of(answer);
+        let Refusal { code, inner, text, words } = Refusal::read(answer.body(), self.service, ask.value);
         let upstream = self.upstream(status, &code, &inner, answer, correlation);
         let error = match self.service {
             Service::Vault => AzureError::Vault(Box::new(VaultRefusal {
-                answer: VaultAnswer::of(status, &code, &inner, &words),
+                answer: VaultAnswer::of(status, &code, &inner, &text),
                 facts: VaultFacts {
                     vault: self.vault.clone(),
                     client: self.tokens.client().clone(),
                     secret: ask.subject.clone(),
                     permission: ask.permission,
                     retry_after: hint,
+                    client_address: client_address(&text),
                     words,
                     upstream,
                 },
@@ -315,13 +327,13 @@ pub(super) fn object_in<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     begins_as_object.then(|| serde_json::from_slice(body).ok()).flatten()
 }
 
-/// Code, inner code and text of an error body; ARM and Graph have the same outer form as the vault.
-fn error_of(answer: &Response<Body>) -> (String, String, String) {
-    match serde_json::from_slice::<ErrorBody>(answer.body()) {
-        Ok(ErrorBody { error }) => {
-            let inner = error.innererror.map(|inner| inner.code).unwrap_or_default();
-            (shown(&error.code), shown(&inner), shown(&error.message))
-        }
-        Err(_) => (String::new(), String::new(), "the answer says no more".to_owned()),
-    }
+/// AKV10022 is a wrong audience, AKV10032 a wrong issuer. Source: contract section 2.
+fn speaks_of_audience_or_issuer(text: &str) -> bool {
+    text.contains("AKV10022") || text.contains("AKV10032")
+}
+
+/// The address that a firewall saw. Source: contract section 5, ForbiddenByFirewall.
+fn client_address(text: &str) -> Option<IpAddr> {
+    let (_, rest) = text.split_once("Client address:")?;
+    rest.split_whitespace().next()?.parse().ok()
 }

@@ -210,6 +210,8 @@ pub struct TokenRefusal {
     pub tenant: String,
     /// The tenant that the challenge names.
     pub wanted_tenant: Option<String>,
+    /// Whether it is for another audience or from another issuer.
+    pub(super) misdirected: bool,
     pub(super) words: String,
     pub(super) upstream: Upstream,
 }
@@ -329,14 +331,14 @@ impl From<AzureError> for Diagnosis {
 }
 
 fn token_refused(refusal: &TokenRefusal) -> Diagnosis {
-    let TokenRefusal { service, host, tenant, wanted_tenant, words, upstream } = refusal;
+    let TokenRefusal { service, host, tenant, wanted_tenant, misdirected, words, upstream } = refusal;
     let diagnosis = match wanted_tenant {
         Some(wanted) if !wanted.eq_ignore_ascii_case(tenant) && *service == Service::Vault => {
             Diagnosis::error(&vault::TOKEN_MISMATCH, "the vault belongs to another directory")
                 .cause(format!("{host} accepts tokens of tenant {wanted}, TenantId is {tenant} ({})", upstream.code))
                 .fix(format!(r#"write "TenantId": "{wanted}", if the app is registered there"#))
         }
-        _ if *service == Service::Vault && speaks_of_audience_or_issuer(words) => {
+        _ if *service == Service::Vault && *misdirected => {
             Diagnosis::error(&vault::TOKEN_MISMATCH, "the token is for another cloud or directory")
                 .cause(format!("{words} ({})", upstream.code))
                 .fix("check TenantId, and Cloud or VaultDnsSuffix")
@@ -346,11 +348,6 @@ fn token_refused(refusal: &TokenRefusal) -> Diagnosis {
             .fix("check the clock of this machine and whether a proxy changes headers"),
     };
     diagnosis.upstream(upstream.clone())
-}
-
-/// AKV10022 is a wrong audience, AKV10032 a wrong issuer. Source: contract section 2.
-fn speaks_of_audience_or_issuer(words: &str) -> bool {
-    words.contains("AKV10022") || words.contains("AKV10032")
 }
 
 /// Whether the same request may get through when sent again: the way may be open by then. A name that does

@@ -199,7 +199,7 @@ impl GraphClient {
     }
 }
 
-fn about(method: Method, id: &ObjectId, rest: &str) -> Ask {
+fn about(method: Method, id: &ObjectId, rest: &str) -> Ask<'static> {
     Ask::new(method, format!("/v1.0/applications/{id}{rest}"), "").about(format!("app registration {id}"))
 }
 

@@ -63,7 +63,7 @@ impl KeyVaultClient {
         &self.address
     }
 
-    fn about(method: Method, path: &str, name: &SecretName, permission: &'static str) -> Ask {
+    fn about(method: Method, path: &str, name: &SecretName, permission: &'static str) -> Ask<'static> {
         Ask::new(method, with_version(path), permission).about(name.as_str())
     }
 
@@ -88,7 +88,7 @@ impl KeyVaultClient {
         when: When,
     ) -> Result<SecretBundle, AzureError> {
         let ask = Self::about(Method::PUT, &format!("/secrets/{name}"), name, "Set");
-        self.door.json(ask.with(set_body(value, properties)), when).await
+        self.door.json(ask.with_value(set_body(value, properties), value), when).await
     }
 
     /// Changes properties of the current version, or of `version`. Permission: Set.

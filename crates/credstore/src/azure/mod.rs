@@ -15,6 +15,7 @@ pub mod error;
 pub mod graph;
 pub mod https;
 pub mod key_vault;
+mod refusal;
 pub mod retry;
 pub mod sign_in;
 pub mod token;

@@ -3,11 +3,12 @@
 //! Source: the vault table of the documentation, contract section 5. The table says which answers are which
 //! [`VaultAnswer`]; everything else follows from that by exhaustive `match`.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use credstore_protocol::ClientId;
 
-use super::error::{Concern, shown};
+use super::error::Concern;
 use crate::codes::{Code, identifiers, vault as codes};
 use crate::diagnosis::{Diagnosis, Upstream};
 
@@ -112,7 +113,9 @@ pub struct VaultFacts {
     pub permission: &'static str,
     /// How long to wait, if the vault said so.
     pub retry_after: Option<Duration>,
-    /// The vault's own words.
+    /// The address that the vault's firewall saw, if it said so.
+    pub client_address: Option<IpAddr>,
+    /// The vault's own words, as far as they may be shown.
     pub(super) words: String,
     pub(super) upstream: Upstream,
 }
@@ -204,12 +207,6 @@ impl VaultRefusal {
         self.facts.secret.as_deref().unwrap_or("the object")
     }
 
-    /// The address the vault saw, from the text of a firewall refusal.
-    fn client_address(&self) -> Option<&str> {
-        let (_, rest) = self.facts.words.split_once("Client address:")?;
-        rest.split_whitespace().next()
-    }
-
     fn message(&self) -> String {
         let (secret, vault) = (self.secret(), &self.facts.vault);
         match self.answer {
@@ -246,8 +243,8 @@ impl VaultRefusal {
             VaultAnswer::DeniedByRole => {
                 format!("the vault uses roles, and none gives the app {client} {permission} on secrets")
             }
-            VaultAnswer::DeniedByFirewall => match self.client_address() {
-                Some(address) => format!("the vault saw the address {}", shown(address)),
+            VaultAnswer::DeniedByFirewall => match self.facts.client_address {
+                Some(address) => format!("the vault saw the address {address}"),
                 None => "the vault accepts connections from chosen networks only".to_owned(),
             },
             VaultAnswer::SecretDisabled => format!("its owner disabled this version in vault {vault}"),

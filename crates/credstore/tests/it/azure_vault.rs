@@ -288,6 +288,60 @@ async fn every_documented_vault_answer_has_its_code_exit_and_fix() {
     }
 }
 
+const PLANTED: &str = "pl4nted;V@lue=\u{e9}\u{1b}[31m";
+
+/// Every text that a person or a log could get from `error`.
+fn told(error: AzureError) -> String {
+    let debug = format!("{error} {error:?}");
+    let diagnosis = Diagnosis::from(error);
+    format!("{debug} {diagnosis:?}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vault_that_repeats_the_value_does_not_bring_it_into_an_error() {
+    let value = Secret::from(PLANTED.to_owned());
+    for (status, code) in [
+        (400, "BadParameter"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "NotFound"),
+        (409, "Conflict"),
+        (429, "Throttled"),
+        (500, "InternalServerError"),
+        (503, "Unheard"),
+        (400, PLANTED),
+    ] {
+        for text in [PLANTED.to_owned(), format!("AKV10022 {PLANTED}"), "the value pl4nted is too short".to_owned()] {
+            for inner in [None, Some(PLANTED), Some("pl4nted")] {
+                let text = text.clone();
+                let fake = Fake::signed_in(move |_, _| vault_error(status, code, inner, &text));
+                let done = vault(&fake).set_secret(&name(), &value, &SecretProperties::default(), now()).await;
+                let told = told(done.unwrap_err());
+                assert!(!told.contains("pl4nt") && !told.contains("V@lue"), "{status} {code} {inner:?}: {told}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_text_of_a_refusal_is_shown_when_it_is_a_short_line_and_its_code_and_trace_always() {
+    let cause = |text: &'static str| async move {
+        let diagnosis = read(move || vault_error(400, "BadParameter", None, text)).await;
+        assert_eq!(diagnosis.upstream.unwrap().trace_id.as_deref(), Some("9f0c5c3e"));
+        diagnosis.cause.unwrap()
+    };
+    assert_eq!(cause("The name is too long.\r\n").await, "The name is too long. (BadParameter)");
+    assert_eq!(cause("one\r\ntwo").await, "its words are not shown (BadParameter)");
+    assert_eq!(cause("\u{1b}[2J").await, "its words are not shown (BadParameter)");
+    let strange = read(|| vault_error(400, "Strange", None, "A sentence.")).await;
+    assert_eq!(strange.cause.unwrap(), "its words are not shown (Strange)");
+    let page = read(|| reply(403, &[], "<html>blocked: a page</html>")).await;
+    assert_eq!(page.cause.unwrap(), "the answer says no more (HTTP 403)");
+    let address = FIREWALL_TEXT.replace("203.0.113.7", "pl4nted");
+    let firewall = read(move || vault_error(403, "Forbidden", Some("ForbiddenByFirewall"), &address)).await;
+    assert!(!firewall.cause.unwrap().contains("pl4nted"));
+}
+
 #[tokio::test]
 async fn the_address_that_the_firewall_saw_is_shown() {
     let diagnosis = read(|| vault_error(403, "Forbidden", Some("ForbiddenByFirewall"), FIREWALL_TEXT)).await;
