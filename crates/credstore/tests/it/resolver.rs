@@ -115,16 +115,14 @@ fn settings(folder: &Folder) -> AzureKeyVaultSettings {
     }
 }
 
-fn store(fake: &Arc<Fake>) -> AzureKeyVaultStore {
-    let folder = Folder::new();
-    let store = AzureKeyVaultStore::new(&settings(&folder), fake.clone()).unwrap();
-    // The certificate is read at the first sign-in: the folder must still be there then.
-    std::mem::forget(folder);
-    store
+/// The certificate is read at the first sign-in: `folder` must still be there then.
+fn store(fake: &Arc<Fake>, folder: &Folder) -> AzureKeyVaultStore {
+    AzureKeyVaultStore::new(&settings(folder), fake.clone()).unwrap()
 }
 
 async fn fetch(fake: &Arc<Fake>, identifier: &str) -> Result<Fetched, Diagnosis> {
-    store(fake).fetch(&id(identifier), NOW).await.map_err(Diagnosis::from)
+    let folder = Folder::new();
+    store(fake, &folder).fetch(&id(identifier), NOW).await.map_err(Diagnosis::from)
 }
 
 fn bundle_with(members: serde_json::Value) -> impl Fn() -> Reply + Send + Sync {
@@ -194,7 +192,8 @@ async fn strict_dates_refuse_what_is_only_warned_about_otherwise() {
         (serde_json::json!({"attributes": {"nbf": NOW.0 + 1}}), "CS4017"),
     ] {
         let answer = bundle_with(members);
-        let store = store(&Fake::signed_in(move |_, _| answer())).with_dates(Dates::Refuse);
+        let folder = Folder::new();
+        let store = store(&Fake::signed_in(move |_, _| answer()), &folder).with_dates(Dates::Refuse);
         let diagnosis = Diagnosis::from(store.fetch(&id("Db"), NOW).await.unwrap_err());
         assert_eq!((diagnosis.code.id, diagnosis.code.exit as u8, diagnosis.severity), (code, 7, Severity::Error));
     }
