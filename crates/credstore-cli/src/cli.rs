@@ -153,6 +153,12 @@ impl Command {
         matches!(self, Self::Serve(_) | Self::Quickstart(_))
     }
 
+    /// Whether the command looks at `--timeout` itself: it has something to clean up, which must not happen in the
+    /// middle of a step.
+    pub(crate) fn keeps_its_time(&self) -> bool {
+        matches!(self, Self::Quickstart(_))
+    }
+
     /// Runs it.
     pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         // Boxed, so that the smallest command does not carry the largest one's state.

@@ -107,7 +107,7 @@ fn run(command: cli::Command, world: &World, out: &mut Output) -> Result<(), Cli
         .enable_all()
         .build()
         .map_err(|error| Diagnosis::error(&internal::BUG, "the event loop does not start").cause(error.to_string()))?;
-    let limit = world.time_limit()?;
+    let limit = world.time_limit()?.filter(|_| !command.keeps_its_time());
     if !command.serves() {
         logs::start_if_asked(world, out.style.json);
     }
@@ -125,7 +125,8 @@ fn run(command: cli::Command, world: &World, out: &mut Output) -> Result<(), Cli
     done
 }
 
-fn time_up(limit: Duration) -> CliError {
+/// What `--timeout` ends with.
+pub(crate) fn time_up(limit: Duration) -> CliError {
     Diagnosis::error(&usage::TIME_UP, format!("not done within {} s", limit.as_secs_f32()))
         .cause("--timeout limits the whole command")
         .retryable()

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use credstore::codes::{server as codes, usage};
 use credstore::connection_string::{self, Style};
@@ -30,6 +31,7 @@ use crate::names;
 use crate::output::Output;
 use crate::setup::{Job, Row, Standing, Step, Value, entry, report};
 use crate::site::{self, Absent};
+use crate::time_up;
 use crate::world::{Environment, Terminals, World};
 
 use throwaway::Throwaway;
@@ -64,7 +66,7 @@ pub(crate) struct Quickstart {
 impl Quickstart {
     /// Makes the folder, does the steps in it, and removes it, whatever happens in between.
     pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let stopped = stop()?;
+        let stopped = stop(world.time_limit()?)?;
         let listen = if self.no_serve { None } else { Some(self.listen(out)?) };
         let folder = Throwaway::make(self.keep.as_deref().unwrap_or(Path::new(FOLDER)))?;
         let own = own_world(world, folder.path());
@@ -124,14 +126,33 @@ fn own_world(world: &World, folder: &Path) -> World {
     }
 }
 
-/// Becomes true with Ctrl+C or SIGTERM. A second one ends the process at once.
-fn stop() -> Result<watch::Receiver<bool>, CliError> {
-    let signals = Stop::new()?;
-    let (send, stopped) = watch::channel(false);
+/// Why it ends before its time.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    /// Ctrl+C, SIGTERM, or the terminal is gone.
+    Told,
+    /// `--timeout`.
+    TimeUp(Duration),
+}
+
+/// Something with Ctrl+C, SIGTERM, SIGHUP, or when the time is up. A second signal ends the process at once.
+fn stop(limit: Option<Duration>) -> Result<watch::Receiver<Option<Ending>>, CliError> {
+    let signals = Stop::with_hangup()?;
+    let (send, stopped) = watch::channel(None);
     tokio::spawn(async move {
-        signals.wait().await;
+        let time_up = async {
+            match limit {
+                Some(limit) => tokio::time::sleep(limit).await,
+                None => std::future::pending().await,
+            }
+            limit.unwrap_or_default()
+        };
+        let ending = tokio::select! {
+            () = signals.wait() => Ending::Told,
+            limit = time_up => Ending::TimeUp(limit),
+        };
         // Nobody listens any more only when the command has ended.
-        let _ = send.send(true);
+        let _ = send.send(Some(ending));
     });
     Ok(stopped)
 }
@@ -140,7 +161,7 @@ struct Demo<'a> {
     folder: &'a Throwaway,
     kept: bool,
     world: &'a World,
-    stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<Option<Ending>>,
 }
 
 impl Demo<'_> {
@@ -190,15 +211,19 @@ impl Demo<'_> {
         };
         say(format!("\n{}\n\n{end}", self.next()), out)?;
         // An error would mean that signals are not received any more: then there is nothing to wait for.
-        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
-        Ok(())
+        let _ = self.stopped.clone().wait_for(Option::is_some).await;
+        match *self.stopped.borrow() {
+            Some(Ending::TimeUp(limit)) => Err(time_up(limit)),
+            Some(Ending::Told) | None => Ok(()),
+        }
     }
 
     /// Stops between two steps. In the middle of one, work on other threads could make files again that were removed.
     fn go_on(&self) -> Result<(), CliError> {
         match *self.stopped.borrow() {
-            true => Err(Diagnosis::error(&usage::DECLINED, "cancelled").into()),
-            false => Ok(()),
+            Some(Ending::Told) => Err(Diagnosis::error(&usage::DECLINED, "cancelled").into()),
+            Some(Ending::TimeUp(limit)) => Err(time_up(limit)),
+            None => Ok(()),
         }
     }
 

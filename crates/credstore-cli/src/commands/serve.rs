@@ -148,6 +148,8 @@ async fn opened(world: &World, folder: &Path) -> Result<Installation, CliError> 
 
 /// SIGTERM and Ctrl+C, listened to from the start: a stop during the opening is not lost.
 pub(crate) struct Stop {
+    /// The end of the terminal, for who must not outlive it.
+    hangup: Option<tokio::signal::unix::Signal>,
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
@@ -155,14 +157,13 @@ pub(crate) struct Stop {
 impl Stop {
     /// Begins to listen.
     pub(crate) fn new() -> Result<Self, CliError> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| {
-                CliError::from(
-                    Diagnosis::error(&codes::SERVER_FAILED, "signals cannot be received").cause(error.to_string()),
-                )
-            })
-        };
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        let (terminate, interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        Ok(Self { hangup: None, terminate, interrupt })
+    }
+
+    /// The same with SIGHUP. A server leaves that alone: under `nohup` it is to go on.
+    pub(crate) fn with_hangup() -> Result<Self, CliError> {
+        Ok(Self { hangup: Some(listen(SignalKind::hangup())?), ..Self::new()? })
     }
 
     /// Waits for one of them. From then on a second one ends the process at once, without cleaning up.
@@ -175,11 +176,24 @@ impl Stop {
     }
 
     async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            _ = hangup => {}
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+fn listen(kind: SignalKind) -> Result<tokio::signal::unix::Signal, CliError> {
+    signal(kind).map_err(|error| {
+        Diagnosis::error(&codes::SERVER_FAILED, "signals cannot be received").cause(error.to_string()).into()
+    })
 }
 
 async fn address(text: &str) -> Result<SocketAddr, CliError> {

@@ -88,7 +88,8 @@ fn without_a_server_it_shows_the_sample_and_leaves_nothing_behind() {
 
 #[test]
 fn with_a_server_others_can_use_it_until_ctrl_c() {
-    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+    use rustix::process::Signal;
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let bench = Bench::new();
         let running = Running::on(&bench, &["--port", &free_port()]);
         assert_eq!(
@@ -160,14 +161,33 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
 
 #[test]
 fn stopped_in_the_middle_it_leaves_nothing_behind() {
+    use rustix::process::Signal;
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let bench = Bench::new();
+        let mut child = bench.command(&["quickstart", "--no-serve"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut reader = BufReader::new(child.stdout.take().unwrap());
+        let mut first = String::new();
+        reader.read_line(&mut first).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(11), "{signal:?}");
+        assert_eq!(left(&bench), 0, "{signal:?}");
+    }
+}
+
+/// One of these is up before the first step, the others in the middle of one or between two.
+#[test]
+fn when_its_time_is_up_it_leaves_nothing_behind() {
+    for limit in ["1ms", "40ms", "80ms", "160ms"] {
+        let bench = Bench::new();
+        let errors = text(&bench.run(&["quickstart", "--port", &free_port(), "--timeout", limit]).stderr);
+        assert!(errors.contains("error[CS0113]: not done within "), "{limit}: {errors}");
+        assert_eq!(left(&bench), 0, "{limit}");
+        let kept = bench.run(&["quickstart", "--keep", "demo", "--port", &free_port(), "--timeout", limit]);
+        assert_eq!(kept.status.code(), Some(8), "{limit}");
+        assert_eq!(left(&bench), 0, "{limit}");
+    }
     let bench = Bench::new();
-    let mut child = bench.command(&["quickstart", "--no-serve"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut reader = BufReader::new(child.stdout.take().unwrap());
-    let mut first = String::new();
-    reader.read_line(&mut first).unwrap();
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(11));
+    assert!(bench.fails(2, &["quickstart", "--timeout", "soon"]).starts_with("error[CS0101]"));
     assert_eq!(left(&bench), 0);
 }
 
