@@ -85,6 +85,36 @@ mod tests {
         }
     }
 
+    /// Contract section 5.
+    #[test]
+    fn every_code_that_a_vault_answers_with_leads_to_ours() {
+        for (azure, ours) in [
+            ("BadParameter", "CS4021"),
+            ("Unauthorized", "CS4001"),
+            ("Forbidden", "CS4026"),
+            ("ForbiddenByPolicy", "CS4003"),
+            ("AccessDenied", "CS4003"),
+            ("ForbiddenByRbac", "CS4004"),
+            ("ForbiddenByFirewall", "CS4005"),
+            ("ForbiddenByConnection", "CS4020"),
+            ("SecretDisabled", "CS4006"),
+            ("SecretManagedByKeyVault", "CS4024"),
+            ("SecretNotFound", "CS2004"),
+            ("KeyNotFound", "CS4027"),
+            ("CertificateNotFound", "CS4027"),
+            ("VaultNotFound", "CS4028"),
+            ("Conflict", "CS4023"),
+            ("ObjectIsDeletedButRecoverable", "CS4007"),
+            ("ObjectIsBeingDeleted", "CS4022"),
+            ("ObjectIsBeingRecovered", "CS4022"),
+            ("Throttled", "CS4008"),
+            ("InternalServerError", "CS4019"),
+            ("ServiceUnavailable", "CS4019"),
+        ] {
+            assert!(find(azure).iter().any(|code| code.id == ours), "{azure} does not lead to {ours}");
+        }
+    }
+
     #[test]
     fn codes_of_azure_are_found_as_whole_words() {
         assert!(find("AADSTS70002").is_empty());

@@ -12,7 +12,7 @@ codes! {
     IDENTIFIER_UNKNOWN = "CS2004", NotFound, "there is no such identifier",
         "The credential store has no password under this name. Names are compared with their capitals in a file and \
          without them in a vault. A secret that was deleted is not found either; while it can be recovered, the \
-         command line says CS4029 instead. Nothing else is used in its place.";
+         command line says CS4029 instead. Nothing else is used in its place. Upstream: 404 SecretNotFound.";
     PASSWORD_EMPTY = "CS2005", NotUsable, "the password is empty",
         "The identifier exists and its value is the empty text. That is nearly always a mistake, so it is refused.";
     PASSWORD_ENDS_WITH_NEWLINE = "CS2006", NotUsable, "the password ends with a newline",

@@ -5,7 +5,8 @@
 codes! {
     TOKEN_REFUSED = "CS4001", SignIn, "the vault refused the access token",
         "The directory signed us in, and the vault did not accept its token even when it was new. A proxy that changes \
-         headers, or a wrong clock on one side, does that. Name the request ID to the owner of the vault.";
+         headers, or a wrong clock on one side, does that. Name the request ID to the owner of the vault. \
+         Upstream: 401 Unauthorized.";
     TOKEN_MISMATCH = "CS4002", SignIn, "the vault belongs to another directory",
         "The vault accepts tokens of one directory only, and TenantId names another one. Set TenantId to the directory \
          of the vault, and register the app there. Upstream: HTTP 401 with AKV10022 or AKV10032.";
@@ -28,7 +29,7 @@ codes! {
          name again. Upstream: 409 ObjectIsDeletedButRecoverable.";
     THROTTLED = "CS4008", Unreachable, "the vault receives too many requests",
         "A vault answers a limited number of requests in ten seconds, for all its clients together. credstore waited \
-         as long as the vault asked and tried again. Upstream: 429.";
+         as long as the vault asked and tried again. Upstream: 429 Throttled.";
     SECRET_EXPIRED = "CS4009", NotUsable, "the secret has expired",
         "Its owner gave the secret an expiry date that has passed. Key Vault still returns the value, and so credstore \
          warns; with --strict it refuses. Set a new version with a new date.";
@@ -59,7 +60,7 @@ codes! {
          credstore warns; with --strict it refuses.";
     VAULT_FAULT = "CS4019", Unreachable, "the vault reports a fault of its own",
         "The vault answered 500 or 503 and went on doing so. Try again later; name the request ID to the owner of the \
-         vault.";
+         vault. Upstream: InternalServerError, ServiceUnavailable.";
     DENIED_BY_CONNECTION = "CS4020", Permission, "the vault is reachable by private endpoint only",
         "Public network access of the vault is disabled. Reach it from a network with its private endpoint. \
          Upstream: 403 ForbiddenByConnection.";
@@ -70,18 +71,22 @@ codes! {
         "Azure deletes and recovers secrets in the background. Try again in a few seconds. Upstream: 409 \
          ObjectIsBeingDeleted, ObjectIsBeingRecovered.";
     CONFLICT = "CS4023", Conflict, "the vault already has such an object",
-        "The name is in use. A backup can be restored only where the name is neither live nor deleted. Upstream: 409.";
+        "The name is in use. A backup can be restored only where the name is neither live nor deleted. Upstream: 409 \
+         Conflict.";
     MANAGED_SECRET = "CS4024", NotUsable, "the secret belongs to a certificate",
         "Key Vault manages the secret that holds a certificate's private key. It is changed and deleted with the \
          certificate. Upstream: 403 SecretManagedByKeyVault.";
     BACKUP_MALFORMED = "CS4025", Integrity, "the backup cannot be restored",
         "The backup is damaged, was changed, or was made by another vault. Upstream: 400 Malformed backup blob.";
     DENIED = "CS4026", Permission, "the vault does not permit this",
-        "The vault refused for a reason that has no code of its own here. The cause repeats its words.";
+        "The vault refused for a reason that has no code of its own here. The cause repeats its words. \
+         Upstream: 403 Forbidden.";
     UPSTREAM_SECRET_MISSING = "CS4027", NotFound, "the vault has no such object",
-        "The vault answered 404. The name or version is wrong, or the object was purged.";
+        "The vault answered 404. The name or version is wrong, or the object was purged. Upstream: KeyNotFound, \
+         CertificateNotFound.";
     VAULT_MISSING = "CS4028", NotFound, "the vault does not exist",
-        "The host answered, and has no vault of that name. VaultName is mistyped, or the vault was deleted.";
+        "The host answered, and has no vault of that name. VaultName is mistyped, or the vault was deleted. \
+         Upstream: 404 VaultNotFound.";
     SECRET_DELETED = "CS4029", NotUsable, "the secret is deleted",
         "The vault has no live secret of this name, but a deleted one that can still be recovered. Recover it, or use \
          another identifier.";
