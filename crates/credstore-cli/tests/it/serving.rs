@@ -64,6 +64,34 @@ fn commands_go_through_the_running_server_and_in_process_afterwards() {
 }
 
 #[test]
+fn tls_files_that_cannot_be_served_are_told_apart_before_anything_is_ready() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("text"), "no PEM at all\n").unwrap();
+    std::fs::create_dir(bench.path("folder")).unwrap();
+    for name in ["one", "two"] {
+        bench.ok(&["cert", "new", "--out", &format!("{name}.pem")]);
+        bench.ok(&["cert", "export-public", &format!("{name}.pem"), "--out", &format!("{name}.cer")]);
+    }
+    for (chain, key, code, cause) in [
+        ("nowhere", "one.pem", "CS0106", "cannot read nowhere"),
+        ("one.pem", "nowhere", "CS0106", "cannot read nowhere"),
+        ("folder", "one.pem", "CS0106", "it is a folder"),
+        ("text", "one.pem", "CS6012", "there is no PEM certificate in the chain"),
+        // Azure takes this form of the certificate, TLS wants PEM.
+        ("one.cer", "one.pem", "CS6012", "there is no PEM certificate in the chain"),
+        ("one.pem", "text", "CS6012", "there is no PEM private key"),
+        ("one.pem", "one.cer", "CS6012", "there is no PEM private key"),
+        ("one.pem", "two.pem", "CS6012", "the key does not belong to the certificate"),
+    ] {
+        let serve =
+            ["serve", "--listen", "127.0.0.1:0", "--ready-file", "ready", "--tls-cert", chain, "--tls-key", key];
+        let errors = bench.fails(3, &[&serve[..], &["-q"]].concat());
+        assert!(errors.contains(&format!("error[{code}]: ")) && errors.contains(cause), "{chain} {key}: {errors}");
+        assert!(!errors.contains("PRIVATE KEY") && !bench.path("ready").exists(), "{chain} {key}: {errors}");
+    }
+}
+
+#[test]
 fn what_a_killed_server_left_behind_is_not_believed() {
     let bench = Bench::with_vault();
     let mut served = Served::on(&bench);

@@ -111,12 +111,13 @@ fn given(chain_pem: &[u8], key_pem: &[u8], provider: &CryptoProvider) -> Result<
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain_pem).collect();
     let chain = chain.map_err(|_| unusable("the chain is not PEM"))?;
     if chain.is_empty() {
-        return Err(unusable("there is no certificate in the chain"));
+        return Err(unusable("there is no PEM certificate in the chain"));
     }
-    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| unusable("there is no private key"))?;
-    let key = CertifiedKey::from_der(chain, key, provider).map_err(unusable)?;
-    key.keys_match().map_err(|_| unusable("the key does not belong to the certificate"))?;
-    Ok(key)
+    let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| unusable("there is no PEM private key"))?;
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => unusable("the key does not belong to the certificate"),
+        other => unusable(other),
+    })
 }
 
 /// TLS 1.3 and 1.2, HTTP/2 and HTTP/1.1.
