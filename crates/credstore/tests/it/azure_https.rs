@@ -344,10 +344,29 @@ async fn a_proxy_carries_the_tunnel_and_sees_no_request() {
 }
 
 #[tokio::test]
+async fn a_word_with_signs_reaches_the_proxy_as_it_is() {
+    let (port, received) = proxy("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", 1).await;
+    let (mut options, _folder) = trusting(&Authority::new("Test CA"));
+    options.https_proxy = Some(format!("http://us%40er:p%40%2Fs@127.0.0.1:{port}"));
+    get(options, "https://kv.vault.example/").await.unwrap_err();
+    // us@er:p@/s in base64, RFC 7617.
+    assert!(received.lock().unwrap().contains("dXNAZXI6cEAvcw=="), "{}", received.lock().unwrap());
+}
+
+#[tokio::test]
 async fn a_proxy_that_refuses_or_is_away_is_named_without_its_credentials() {
-    let (refusing, _) = proxy("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", 1).await;
-    let away = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    for port in [refusing, away] {
+    let mut ports = vec![TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()];
+    for answer in [
+        "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic realm=\"x\"\r\n\r\n",
+        "HTTP/1.1 502 Bad Gateway\r\n\r\n<html>no</html>",
+        "HTTP/1.1 301 Moved\r\nlocation: http://evil.example/\r\n\r\n",
+        "no HTTP at all\r\n\r\n",
+        "",
+    ] {
+        ports.push(proxy(answer, 1).await.0);
+    }
+    for port in ports {
         let (mut options, _folder) = trusting(&Authority::new("Test CA"));
         options.https_proxy = Some(format!("http://user:planted@127.0.0.1:{port}"));
         let error = get(options, "https://kv.vault.example/").await.unwrap_err();

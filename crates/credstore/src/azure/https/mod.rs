@@ -88,6 +88,8 @@ impl From<InvalidOptions> for Diagnosis {
 struct ProxyRule {
     url: url::Url,
     matcher: Matcher,
+    /// The exempt at one port only.
+    at_ports: Vec<(u16, Matcher)>,
 }
 
 impl ProxyRule {
@@ -101,16 +103,19 @@ impl ProxyRule {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(InvalidOptions::Proxy);
         }
-        let exempt = match &options.no_proxy {
-            Some(list) => format!("{list},{NEVER_PROXIED}"),
-            None => NEVER_PROXIED.to_owned(),
-        };
-        let matcher = Matcher::builder().https(url.as_str()).no(exempt).build();
-        Ok(Some(Self { url, matcher }))
+        let matcher_without = |exempt: String| Matcher::builder().https(url.as_str()).no(exempt).build();
+        let list = options.no_proxy.as_deref().unwrap_or_default();
+        let matcher = matcher_without(format!("{list},{NEVER_PROXIED}"));
+        let at_ports = list.split(',').filter_map(with_port);
+        let at_ports = at_ports.map(|(host, port)| (port, matcher_without(host.to_owned()))).collect();
+        Ok(Some(Self { url, matcher, at_ports }))
     }
 
     fn url_for(&self, uri: &Uri) -> Option<&url::Url> {
-        self.matcher.intercept(uri).map(|_| &self.url)
+        let port = uri.port_u16().unwrap_or(443);
+        let mut at_port = self.at_ports.iter().filter(|(exempt, _)| *exempt == port);
+        let is_exempt = at_port.any(|(_, matcher)| matcher.intercept(uri).is_none());
+        self.matcher.intercept(uri).filter(|_| !is_exempt).map(|_| &self.url)
     }
 
     /// `host:port` of the proxy, without its credentials.
@@ -118,6 +123,17 @@ impl ProxyRule {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port_or_known_default().map_or(host.to_owned(), |port| format!("{host}:{port}"))
     }
+}
+
+/// Host and port of an entry of NO_PROXY that has one: `host:8443`. An address of version 6 stands in brackets then.
+fn with_port(entry: &str) -> Option<(&str, u16)> {
+    let (host, port) = entry.trim().rsplit_once(':')?;
+    let host = match host.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']')?,
+        None if host.contains(':') => return None,
+        None => host,
+    };
+    Some((host, port.parse().ok()?))
 }
 
 /// [`Transport`] over HTTPS. Making one is cheap: the system's authorities are read at the first request.
@@ -266,6 +282,39 @@ mod tests {
             assert!(!proxied(url), "{url}");
         }
         assert_eq!(rule.shown(), "proxy.example:3128");
+    }
+
+    /// As curl reads NO_PROXY: names with what is below them, with or without a dot before, addresses, networks.
+    #[test]
+    fn the_exempt_are_written_in_many_ways() {
+        for (exempt, host, proxied) in [
+            ("vault.example", "vault.example", false),
+            ("vault.example", "kv.vault.example", false),
+            ("vault.example", "myvault.example", true),
+            ("vault.example", "vault.example.evil", true),
+            (".vault.example", "kv.vault.example", false),
+            ("VAULT.Example", "kv.vault.example", false),
+            (" a.example ,, vault.example,", "kv.vault.example", false),
+            ("10.1.2.3", "10.1.2.3", false),
+            ("10.1.2.3", "10.1.2.30", true),
+            ("10.1.0.0/16", "10.1.255.255", false),
+            ("10.1.0.0/16", "10.2.0.0", true),
+            ("fd00::/8", "[fd12::1]", false),
+            ("fd00::/8", "[fe00::1]", true),
+            ("fd00::1", "[fd00::1]", false),
+            ("vault.example:8443", "kv.vault.example:8443", false),
+            ("vault.example:8443", "kv.vault.example", true),
+            ("vault.example:443", "kv.vault.example", false),
+            ("10.1.2.3:8443", "10.1.2.3:8443", false),
+            ("10.1.2.3:8443", "10.1.2.3:8444", true),
+            ("[fd00::1]:8443", "[fd00::1]:8443", false),
+            ("[fd00::1]:8443", "[fd00::1]:8444", true),
+            ("*", "kv.vault.example", false),
+            ("", "kv.vault.example", true),
+        ] {
+            let uri = format!("https://{host}/").parse().unwrap();
+            assert_eq!(rule("http://p.example", Some(exempt)).url_for(&uri).is_some(), proxied, "{exempt:?} {host}");
+        }
     }
 
     #[test]
