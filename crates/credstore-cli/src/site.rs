@@ -349,7 +349,9 @@ pub(crate) fn opened(error: &OpenError) -> Diagnosis {
             .cause("a link, a pipe or a folder has its name; only files that lie in the data folder itself are used")
             .fix("put the file itself there; the data folder as a whole may be reached through a link"),
         OpenError::WrongRootKey => Diagnosis::error(&codes::ROOT_KEY_WRONG, message)
-            .fix("give the key the store was made with: --root-key-file FILE or --passphrase-file FILE"),
+            .cause("the store was made with another one; or, rarer, the id in the store's header was changed")
+            .fix("give the key the store was made with: --root-key-file FILE or --passphrase-file FILE")
+            .fix("when it is the right one, restore the data folder from a backup"),
         OpenError::RootKeyMissing(_) => Diagnosis::error(&codes::ROOT_KEY_MISSING, message)
             .cause("the store was made with a root key file, not with a passphrase")
             .fix("restore it from your backup, or name it with --root-key-file FILE"),

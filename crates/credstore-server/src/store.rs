@@ -29,7 +29,12 @@ pub(crate) fn report(failure: &StoreFailure) -> ToPeer {
             ToPeer::NoWrites
         }
         StoreFailure::Damaged { what } => {
-            tracing::error!(%what, "damaged record");
+            tracing::error!(%what, help = "restore the data folder from a backup", "damaged record");
+            ToPeer::Broken
+        }
+        StoreFailure::DamagedValue { what } => {
+            let help = "set it again with `credstore vault secret set`, or restore the data folder from a backup";
+            tracing::error!(%what, help, "damaged record");
             ToPeer::Broken
         }
     }
@@ -50,7 +55,10 @@ mod tests {
         ] {
             assert_eq!(report(&failure), ToPeer::NoWrites, "{failure}");
         }
-        assert_eq!(report(&StoreFailure::Damaged { what: "a secret".to_owned() }), ToPeer::Broken);
+        let what = || "a secret".to_owned();
+        for failure in [StoreFailure::Damaged { what: what() }, StoreFailure::DamagedValue { what: what() }] {
+            assert_eq!(report(&failure), ToPeer::Broken, "{failure}");
+        }
     }
 
     #[test]

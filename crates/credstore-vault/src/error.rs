@@ -60,7 +60,8 @@ pub enum OpenError {
     /// A link, a pipe or something else that is no file has the name of a file of the store.
     #[error("{} is not a file of its own", .0.display())]
     NotAFile(PathBuf),
-    /// The root key or passphrase is not the one the store was made with.
+    /// The root key or passphrase is not the one the store was made with. A store whose id or passphrase parameters were
+    /// changed looks the same: nothing of it opens with any key.
     #[error("the root key does not open this store")]
     WrongRootKey,
     /// The store exists and its root key file does not. A new key would not open it.
@@ -122,10 +123,16 @@ pub enum StoreFailure {
     /// An earlier write could not be made durable; writes are refused until a restart.
     #[error("the store is read-only: {0}")]
     ReadOnly(String),
-    /// A record is not what was written.
+    /// A record is not what was written. Only a backup of the data folder has it.
     #[error("damaged record: {what}")]
     Damaged {
-        /// Which record.
+        /// Which record, with the names of secret and vault where they are known. Never a value.
+        what: String,
+    },
+    /// The value of one version is not what was written; the rest of its secret is. Setting the secret again mends it.
+    #[error("damaged record: {what}")]
+    DamagedValue {
+        /// Which version of which secret and vault. Never the value.
         what: String,
     },
     /// The data key has sealed as many records as is safe.

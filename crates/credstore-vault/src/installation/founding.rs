@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{FORMAT, Operator};
 use crate::authority::{self, CertificateAuthority, NewAuthority};
 use crate::directory::{self, Directory};
-use crate::error::{CommitError, OpenError};
+use crate::error::{CommitError, OpenError, StorageError};
 use crate::random;
 use crate::seal::{DataKey, KeyDerivation, Keyring, OwnerId, Place, RootKey, SealError, hex16, kind};
 use crate::storage::{Batch, Expected, Storage};
@@ -125,10 +125,18 @@ impl Opened {
         let header: Header = serde_json::from_slice(&row.value).map_err(|_| damaged("the header of the store"))?;
         let check = storage.get(&[kind::KEY_CHECK])?.ok_or_else(|| damaged("the key check"))?;
         let keyring = Arc::new(Keyring::new(root_key, header.store, Arc::clone(storage)));
-        if !keyring.passes_check(&row.value, &check.value) {
-            return Err(OpenError::WrongRootKey);
-        }
-        let system = keyring.open_data_key(SYSTEM)?.ok_or_else(|| damaged("a data key"))?;
+        let passes = keyring.passes_check(&row.value, &check.value);
+        let system = match keyring.open_data_key(SYSTEM) {
+            Ok(system) if passes => system.ok_or_else(|| damaged("a data key"))?,
+            // Only the right key opens it, so what did not pass was changed.
+            Ok(Some(_)) => return Err(damaged("the header of the store, or its key check")),
+            Ok(None) | Err(StorageError::Damaged(_)) if !passes && !Keyring::is_key_check(&check.value) => {
+                return Err(damaged("the key check"));
+            }
+            Ok(None) | Err(StorageError::Damaged(_)) if !passes => return Err(OpenError::WrongRootKey),
+            Ok(None) => return Err(damaged("a data key")),
+            Err(error) => return Err(error.into()),
+        };
         let system = Arc::new(system);
         let identity: Identity =
             serde_json::from_slice(&setting(&system, IDENTITY)?).map_err(|_| damaged("identity"))?;

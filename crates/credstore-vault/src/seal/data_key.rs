@@ -22,6 +22,8 @@ const USES_BLOCK: u64 = 1 << 12;
 const FORMAT: u8 = 1;
 /// Second byte: which key of the owner sealed it. There is one until rotation comes.
 const KEY_VERSION: u8 = 1;
+/// What a key check says once it is open.
+const KEY_CHECK: &[u8] = b"credstore";
 const HEADER: usize = 2;
 const OVERHEAD: usize = HEADER + NONCE_LEN + MAX_TAG_LEN;
 
@@ -184,13 +186,18 @@ impl Keyring {
     /// A record that only this root key and exactly this header can open.
     pub(crate) fn key_check(&self, header: &[u8]) -> Vec<u8> {
         let place = Place::named(kind::KEY_CHECK, header);
-        seal_with(&self.wrapping, &place.authenticated(&self.store, &[0; 16]), b"credstore")
+        seal_with(&self.wrapping, &place.authenticated(&self.store, &[0; 16]), KEY_CHECK)
     }
 
     /// Whether [`key_check`](Self::key_check) of the same root key made `sealed`.
     pub(crate) fn passes_check(&self, header: &[u8], sealed: &[u8]) -> bool {
         let place = Place::named(kind::KEY_CHECK, header);
         open_with(&self.wrapping, &place.authenticated(&self.store, &[0; 16]), sealed).is_ok()
+    }
+
+    /// Whether `sealed` has the form of a key check, whichever root key made it.
+    pub(crate) fn is_key_check(sealed: &[u8]) -> bool {
+        sealed.len() == OVERHEAD + KEY_CHECK.len() && sealed[..HEADER] == [FORMAT, KEY_VERSION]
     }
 
     /// A new data key for `owner`, with the rows that keep it; they must be committed before its first use.

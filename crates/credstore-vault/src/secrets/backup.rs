@@ -10,7 +10,7 @@ use credstore_protocol::{SecretName, Timestamp};
 use zeroize::Zeroizing;
 
 use super::limits;
-use super::stored::{Head, Properties, Slot, damaged};
+use super::stored::{Head, Properties, Slot, misplaced};
 use super::{ATTEMPTS, SecretRecord, not_found};
 use crate::access::{Caller, Operation};
 use crate::error::VaultError;
@@ -62,7 +62,7 @@ impl Vault {
         let slot = Slot::of(&self.inner, &name);
         for _ in 0..ATTEMPTS {
             if slot.head(kind::SECRET)?.is_some() {
-                return Err(VaultError::RestoreConflict { name, version: current.version() });
+                return Err(VaultError::RestoreConflict { name: name.clone(), version: current.version() });
             }
             self.require_no_deleted(&slot, &name, now)?;
             let mut batch = slot.batch();
@@ -104,7 +104,7 @@ fn moment(slot: &Slot<'_>, head: Head, revision: Revision) -> Result<Option<Zero
         let Some((last, _)) = rows.last() else { break };
         after = Some(last.clone());
         for (key, row) in &rows {
-            let version = key.get(33..).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| damaged("a version"))?;
+            let version = key.get(33..).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| misplaced(slot.vault))?;
             versions.push(slot.open_older(&version, row)?);
         }
         if versions.len() > BACKUP_VERSIONS_MAX {
@@ -115,7 +115,7 @@ fn moment(slot: &Slot<'_>, head: Head, revision: Revision) -> Result<Option<Zero
     versions.sort_by_key(|properties| properties.number);
     let mut parts = vec![Zeroizing::new(CONTENT.to_vec()), Zeroizing::new(head.name.into_bytes())];
     for properties in versions {
-        let written = serde_json::to_vec(&properties).map_err(|_| damaged("a version of a secret"))?;
+        let written = serde_json::to_vec(&properties).map_err(|_| slot.damaged("a version"))?;
         parts.push(Zeroizing::new(written));
         let value = slot.value(&properties.version)?;
         match value {
@@ -128,7 +128,7 @@ fn moment(slot: &Slot<'_>, head: Head, revision: Revision) -> Result<Option<Zero
     let complete = parts.len().is_multiple_of(2);
     match (unchanged, complete) {
         (true, true) => Ok(Some(written_parts(&parts))),
-        (true, false) => Err(damaged("the value of a secret")),
+        (true, false) => Err(slot.damaged("the value of a version")),
         (false, _) => Ok(None),
     }
 }

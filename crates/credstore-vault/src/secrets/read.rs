@@ -3,7 +3,7 @@
 use credstore_protocol::{SecretName, SecretVersion, Timestamp};
 
 use super::limits::LIST_MAX;
-use super::stored::{Slot, damaged};
+use super::stored::{Slot, misplaced};
 use super::{PageToken, SecretPage, SecretRecord, not_found};
 use crate::access::{Caller, Operation};
 use crate::error::VaultError;
@@ -71,14 +71,13 @@ impl Vault {
             }
             // The version is unknown, or a write came between the reads; if nothing moved, it is the former.
             head = slot.head(kind::SECRET)?;
-            if head.as_ref().is_some_and(|(_, again)| *again == revision) {
-                let current = head.as_ref().map(|(head, _)| head.current.version());
-                return match version {
-                    Some(version) if current != Some(*version) && slot.older(version.as_bytes())?.is_none() => {
-                        Err(not_found(name, Some(version)))
-                    }
-                    Some(_) | None => Err(damaged("the value of a secret")),
-                };
+            if let Some((unmoved, _)) = head.as_ref().filter(|(_, again)| *again == revision) {
+                let current = unmoved.current.version();
+                let wanted = version.copied().unwrap_or(current);
+                if wanted != current && slot.older(wanted.as_bytes())?.is_none() {
+                    return Err(not_found(name, version));
+                }
+                return Err(slot.damaged_value(wanted.as_bytes()));
             }
         }
     }
@@ -94,7 +93,7 @@ impl Vault {
         let (rows, next) = self.page(prefixed(kind::SECRET, self.inner.key.owner()), after, limit)?;
         let mut secrets = Vec::with_capacity(rows.len());
         for (key, row) in &rows {
-            let slot = Slot::of_row(&self.inner, key).ok_or_else(|| damaged("a secret"))?;
+            let slot = Slot::of_row(&self.inner, key).ok_or_else(|| misplaced(&self.inner))?;
             let head = slot.open_head(kind::SECRET, row)?;
             secrets.push(slot.record(&head.name, head.current, None, state.retention, head.last_read)?);
         }
@@ -119,7 +118,8 @@ impl Vault {
         let (rows, next_row) = self.page(slot.key(kind::VERSION), after, limit)?;
         let mut versions = Vec::with_capacity(rows.len() + 1);
         for (key, row) in &rows {
-            let version = key.get(33..).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| damaged("a version"))?;
+            let version =
+                key.get(33..).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| misplaced(&self.inner))?;
             versions.push(slot.open_older(&version, row)?);
         }
         let seen = |version: &[u8; 16]| after.is_some_and(|after| *version <= after.0);

@@ -5,6 +5,7 @@
 //! two rows. A deleted secret has its first row under another kind. All rows of a name carry the name's tag, a
 //! keyed hash, in their key and in what they are bound to; the name itself is inside the seal.
 
+use credstore_protocol::encoding::hex_lower;
 use credstore_protocol::key_vault::{SecretAttributes, Tags};
 use credstore_protocol::{Secret, SecretName, SecretVersion, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -74,21 +75,53 @@ pub(super) struct Head {
 pub(super) struct Slot<'a> {
     pub(super) vault: &'a VaultInner,
     pub(super) tag: [u8; 16],
+    /// Absent when a scan found the row: its name is inside the seal.
+    name: Option<&'a SecretName>,
 }
 
-pub(super) fn damaged(what: &str) -> VaultError {
-    StoreFailure::damaged(what).into()
+/// A row whose key is not of the form that its kind has.
+pub(super) fn misplaced(vault: &VaultInner) -> VaultError {
+    StoreFailure::damaged(format!("the key of a row of vault {}", vault.state().record.name)).into()
 }
 
 impl<'a> Slot<'a> {
-    pub(super) fn of(vault: &'a VaultInner, name: &SecretName) -> Self {
-        Self { vault, tag: vault.key.tag(&name.canonical()) }
+    pub(super) fn of(vault: &'a VaultInner, name: &'a SecretName) -> Self {
+        Self { vault, tag: vault.key.tag(&name.canonical()), name: Some(name) }
     }
 
     /// The slot that a row found by a scan belongs to.
     pub(super) fn of_row(vault: &'a VaultInner, key: &[u8]) -> Option<Self> {
         let tag = key.get(17..33)?.try_into().ok()?;
-        Some(Self { vault, tag })
+        Some(Self::of_tag(vault, tag))
+    }
+
+    /// The slot of a name that is known by its tag only.
+    pub(super) fn of_tag(vault: &'a VaultInner, tag: [u8; 16]) -> Self {
+        Self { vault, tag, name: None }
+    }
+
+    /// `part` of this secret, for the operator: names are told, values never.
+    fn told(&self, part: &str) -> String {
+        let vault = &self.vault.state().record.name;
+        match self.name {
+            Some(name) => format!("{part} of secret {name} in vault {vault}"),
+            None => format!("{part} of a secret in vault {vault}, in the row of {}", hex_lower(&self.tag)),
+        }
+    }
+
+    /// A part without which the secret cannot be used.
+    pub(super) fn damaged(&self, part: &str) -> VaultError {
+        StoreFailure::damaged(self.told(part)).into()
+    }
+
+    /// The value of one version: setting the secret again mends it.
+    pub(super) fn damaged_value(&self, version: &[u8; 16]) -> VaultError {
+        let part = format!("the value of version {}", SecretVersion::from_bytes(*version));
+        StoreFailure::DamagedValue { what: self.told(&part) }.into()
+    }
+
+    fn damaged_older(&self, version: &[u8; 16]) -> VaultError {
+        self.damaged(&format!("version {}", SecretVersion::from_bytes(*version)))
     }
 
     pub(super) fn key(&self, kind: u8) -> Vec<u8> {
@@ -113,12 +146,12 @@ impl<'a> Slot<'a> {
 
     pub(super) fn open_head(&self, kind: u8, row: &Row) -> Result<Head, VaultError> {
         let opened = self.vault.key.open(Place::named(kind, &self.tag), &row.value);
-        let opened = opened.map_err(|_| damaged("a secret"))?;
-        serde_json::from_slice(&opened).map_err(|_| damaged("a secret"))
+        let opened = opened.map_err(|_| self.damaged("the first record"))?;
+        serde_json::from_slice(&opened).map_err(|_| self.damaged("the first record"))
     }
 
     pub(super) fn sealed_head(&self, kind: u8, head: &Head) -> Result<Vec<u8>, VaultError> {
-        let plain = serde_json::to_vec(head).map_err(|_| damaged("a secret"))?;
+        let plain = serde_json::to_vec(head).map_err(|_| self.damaged("the first record"))?;
         Ok(self.vault.key.seal(Place::named(kind, &self.tag), &plain)?)
     }
 
@@ -132,12 +165,12 @@ impl<'a> Slot<'a> {
 
     pub(super) fn open_older(&self, version: &[u8; 16], row: &Row) -> Result<Properties, VaultError> {
         let opened = self.vault.key.open(Place::versioned(kind::VERSION, &self.tag, version), &row.value);
-        let opened = opened.map_err(|_| damaged("a version of a secret"))?;
-        serde_json::from_slice(&opened).map_err(|_| damaged("a version of a secret"))
+        let opened = opened.map_err(|_| self.damaged_older(version))?;
+        serde_json::from_slice(&opened).map_err(|_| self.damaged_older(version))
     }
 
     pub(super) fn sealed_older(&self, properties: &Properties) -> Result<Vec<u8>, VaultError> {
-        let plain = serde_json::to_vec(properties).map_err(|_| damaged("a version of a secret"))?;
+        let plain = serde_json::to_vec(properties).map_err(|_| self.damaged_older(&properties.version))?;
         let place = Place::versioned(kind::VERSION, &self.tag, &properties.version);
         Ok(self.vault.key.seal(place, &plain)?)
     }
@@ -148,10 +181,10 @@ impl<'a> Slot<'a> {
             return Ok(None);
         };
         let opened = self.vault.key.open(Place::versioned(kind::VALUE, &self.tag, version), &row.value);
-        let mut opened = opened.map_err(|_| damaged("the value of a secret"))?;
+        let mut opened = opened.map_err(|_| self.damaged_value(version))?;
         let text = String::from_utf8(std::mem::take(&mut *opened)).map_err(|error| {
             drop(Zeroizing::new(error.into_bytes()));
-            damaged("the value of a secret")
+            self.damaged_value(version)
         })?;
         Ok(Some(Secret::from(text)))
     }
@@ -187,7 +220,7 @@ impl<'a> Slot<'a> {
         last_read: Option<Timestamp>,
     ) -> Result<SecretRecord, VaultError> {
         Ok(SecretRecord {
-            name: name.parse().map_err(|_| damaged("the name of a secret"))?,
+            name: name.parse().map_err(|_| self.damaged("the name"))?,
             version: properties.version(),
             value,
             content_type: properties.content_type,

@@ -86,10 +86,10 @@ impl Vault {
     }
 
     fn flush_group(&self, group: &[(Tag, Timestamp)]) -> Result<(), VaultError> {
-        let any = Slot { vault: &self.inner, tag: [0; 16] };
+        let any = Slot::of_tag(&self.inner, [0; 16]);
         let mut batch = any.batch();
         for (tag, at) in group {
-            let slot = Slot { vault: &self.inner, tag: *tag };
+            let slot = Slot::of_tag(&self.inner, *tag);
             if let Some((mut head, revision)) = slot.head(kind::SECRET)? {
                 head.last_read = head.last_read.max(Some(*at));
                 batch.expect(slot.key(kind::SECRET), Expected::Revision(revision));

@@ -9,6 +9,7 @@ mod record;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use credstore_protocol::encoding::hex_lower;
 use credstore_protocol::{ObjectId, TenantId, Timestamp, VaultName};
 
 pub use record::{
@@ -350,7 +351,7 @@ impl Vaults {
     }
 
     fn open_row(&self, key: &[u8], row: &Row) -> Result<StoredVault, VaultError> {
-        let damaged = || StoreFailure::damaged("a vault");
+        let damaged = || StoreFailure::damaged(format!("a vault, in the row of {}", hex_lower(&key[1..])));
         let opened = self.system.open(Place::named(key[0], &key[1..]), &row.value).map_err(|_| damaged())?;
         Ok(serde_json::from_slice(&opened).map_err(|_| damaged())?)
     }

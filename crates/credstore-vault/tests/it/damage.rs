@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use credstore_testing::canary::Canary;
+use credstore_vault::access::PermissionSet;
 use credstore_vault::storage::{Batch, Rows, Storage};
+use credstore_vault::vaults::VaultSpec;
 use credstore_vault::{Installation, OpenError, StoreFailure, VaultError};
 
 use crate::world::{NOW, World, name, set, vault_name};
@@ -140,7 +142,92 @@ fn a_missing_value_is_damage_and_not_an_unknown_secret() {
     // Kind 12 is a value.
     let (key, _) = world.storage.scan(&[12], None, 1).unwrap().remove(0);
     world.storage.commit(Batch { deletes: vec![key], ..Batch::default() }).unwrap();
-    assert!(matches!(world.get("alpha", NOW), Err(VaultError::Store(StoreFailure::Damaged { .. }))));
+    assert!(matches!(world.get("alpha", NOW), Err(VaultError::Store(StoreFailure::DamagedValue { .. }))));
+}
+
+/// Changes the last byte of the first row of `kind`.
+fn spoil(world: &World, kind: u8) {
+    let (key, row) = world.storage.scan(&[kind], None, 1).unwrap().remove(0);
+    let mut changed = row.value.to_vec();
+    *changed.last_mut().unwrap() ^= 1;
+    put(&*world.storage, &key, changed);
+}
+
+#[test]
+fn the_operator_is_told_which_record_is_damaged_and_never_a_value() {
+    let world = World::new();
+    let version = world.set("alpha", VALUE, NOW).version.to_string();
+    let get = || world.vault.secret(&world.operator(), &name("alpha"), None, NOW).map(|_| ());
+    let told = |error: VaultError, parts: &[&str]| {
+        let text = format!("{error} {error:?}");
+        assert!(parts.iter().all(|part| text.contains(part)), "{parts:?}: {text}");
+        assert!(!text.contains(VALUE), "{text}");
+    };
+    spoil(&world, 12);
+    let damaged = get().unwrap_err();
+    assert!(matches!(damaged, VaultError::Store(StoreFailure::DamagedValue { .. })), "{damaged:?}");
+    told(damaged, &["the value of version", &version, "secret alpha", "vault acme-kv"]);
+    // What mends a value that does not open.
+    world.set("alpha", "again", NOW);
+    assert_eq!(world.get("alpha", NOW), Ok("again".to_owned()));
+    spoil(&world, 11);
+    let older = world.vault.secret_versions(&world.operator(), &name("alpha"), None, 25).unwrap_err();
+    told(older, &["version", &version, "secret alpha", "vault acme-kv"]);
+    spoil(&world, 9);
+    told(get().unwrap_err(), &["the first record of secret alpha", "vault acme-kv"]);
+    let listed = world.vault.secrets(&world.operator(), None, 25).unwrap_err();
+    told(listed, &["the first record of a secret in vault acme-kv"]);
+}
+
+#[test]
+fn a_changed_header_and_another_root_key_are_told_apart_where_the_bytes_allow_it() {
+    let world = World::new();
+    let original = |kind: u8| world.storage.get(&[kind]).unwrap().unwrap().value.to_vec();
+    let (header, check) = (original(0), original(1));
+    let opened = |key: &credstore_vault::seal::RootKey| {
+        Installation::over(Arc::clone(&world.storage), key, NOW).map(|_| ()).unwrap_err()
+    };
+    let other = credstore_vault::seal::RootKey::random();
+    let text = String::from_utf8(header.clone()).unwrap();
+    // Bytes that are no part of the store's id: the right key still opens its data key.
+    for changed in [text.replace("{", "{ "), text.replace("{", r#"{"more":1,"#)] {
+        put(&*world.storage, &[0], changed.into_bytes());
+        assert!(matches!(opened(&world.root_key), OpenError::Damaged { .. }));
+        assert!(matches!(opened(&other), OpenError::WrongRootKey));
+    }
+    put(&*world.storage, &[0], header);
+    let mut flipped = check.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for (changed, with_other) in [(flipped, false), (check[1..].to_vec(), true), (Vec::new(), true)] {
+        put(&*world.storage, &[1], changed);
+        assert!(matches!(opened(&world.root_key), OpenError::Damaged { .. }));
+        let refused = opened(&other);
+        assert_eq!(matches!(refused, OpenError::Damaged { .. }), with_other, "{refused:?}");
+    }
+    put(&*world.storage, &[1], check);
+    assert!(matches!(opened(&other), OpenError::WrongRootKey));
+    assert!(Installation::over(Arc::clone(&world.storage), &world.root_key, NOW).is_ok());
+}
+
+#[test]
+fn a_value_moved_to_the_same_name_in_another_vault_is_noticed() {
+    let world = World::new();
+    world.set("alpha", VALUE, NOW);
+    let value_rows = || world.storage.scan(&[12], None, 9).unwrap();
+    let first = value_rows().remove(0);
+    let policies = vec![crate::world::policy(&world.operator(), PermissionSet::all())];
+    let spec = VaultSpec { access_policies: Some(policies), ..VaultSpec::default() };
+    let vaults = world.installation.vaults();
+    vaults.create_or_update(&world.operator(), &vault_name("other-kv"), spec, NOW).unwrap();
+    let other = vaults.open(&vault_name("other-kv")).unwrap();
+    other.set_secret(&world.operator(), &name("alpha"), set("another"), NOW).unwrap();
+    let second = value_rows().into_iter().find(|(key, _)| *key != first.0).unwrap();
+    put(&*world.storage, &first.0, second.1.value.to_vec());
+    put(&*world.storage, &second.0, first.1.value.to_vec());
+    for vault in [&world.vault, &other] {
+        let read = vault.secret(&world.operator(), &name("alpha"), None, NOW).map(|_| ());
+        assert!(matches!(read, Err(VaultError::Store(StoreFailure::DamagedValue { .. }))), "{read:?}");
+    }
 }
 
 #[test]

@@ -9,8 +9,9 @@ codes! {
          through it; this message means that the holder did not answer or did not finish within a few seconds.";
     ROOT_KEY_WRONG = "CS6003", Integrity, "the root key does not open this store",
         "The store was sealed with another root key or passphrase, or with one where the other was given; the message \
-         tells which. Give the right one with `--root-key-file` or \
-         `--passphrase-file`. Without it nothing in the store can be read.";
+         tells which. Give the right one with `--root-key-file` or `--passphrase-file`. Without it nothing in the store \
+         can be read. A store whose own id was changed on disk looks the same, whichever key is given: restore it from a \
+         backup.";
     ROOT_KEY_MISSING = "CS6004", NotFound, "the root key is not there",
         "The store was made with a root key file, and that file is not there. It is root.key in the data folder unless \
          `--root-key-file` or the systemd credential credstore-root-key name it. Restore it from your backup.";
