@@ -151,7 +151,8 @@ impl Vault {
         let slot = Slot::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let (mut head, revision) = slot.head(kind::SECRET)?.ok_or_else(|| not_found(name, None))?;
-            let deletion = Deletion::new(now, state.retention.days);
+            // A clock that was set back must not date the deletion before the version: the retention would end early.
+            let deletion = Deletion::new(now.max(head.current.created), state.retention.days);
             head.deletion = Some(deletion);
             let mut batch = slot.batch();
             batch.expect(slot.key(kind::SECRET), Expected::Revision(revision));

@@ -34,6 +34,7 @@ struct Version {
     version: SecretVersion,
     value: String,
     enabled: bool,
+    created: i64,
     updated: i64,
 }
 
@@ -120,8 +121,8 @@ impl Run {
                     return;
                 }
                 let made = result.unwrap();
-                let version =
-                    Version { version: made.version, value: value.to_string(), enabled: on, updated: self.now };
+                let (value, created) = (value.to_string(), self.now);
+                let version = Version { version: made.version, value, enabled: on, created, updated: created };
                 self.model.entry(at).or_default().versions.push(version);
             }
             Step::Get { at, older } => {
@@ -162,7 +163,10 @@ impl Run {
                 let result = answer(vault.delete_secret(&operator, &name(NAMES[at]), now));
                 let now = self.now;
                 match self.live(at) {
-                    Some(secret) => secret.deleted = Some(now),
+                    Some(secret) => {
+                        let created = secret.versions.last().map_or(now, |current| current.created);
+                        secret.deleted = Some(now.max(created));
+                    }
                     None => return assert_eq!(result, Answer::NotFound),
                 }
                 assert_eq!(result, Answer::Done);

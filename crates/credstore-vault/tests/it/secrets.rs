@@ -347,3 +347,29 @@ fn the_last_read_is_known_at_once_and_after_a_flush() {
     assert_eq!(listed[0].last_read, Some(later(70)));
     assert_eq!(listed[0].updated, NOW, "a read is no change");
 }
+
+#[test]
+fn a_clock_that_jumps_moves_every_change_and_purges_nothing_early() {
+    let world = World::new();
+    let (operator, db) = (world.operator(), name("db"));
+    let mut last = world.set("db", "x", NOW).updated;
+    for jump in [0, -1, -DAY, -20_000 * DAY, 5, 400 * DAY, 0, -400 * DAY] {
+        let update = SecretProperties { attributes: enabled(true), ..SecretProperties::default() };
+        let updated = world.vault.update_secret(&operator, &db, None, update, later(jump)).unwrap().updated;
+        assert!(updated > last, "{jump}: {updated:?} after {last:?}");
+        last = updated;
+    }
+    // The clock stands at the beginning of its days when the secret is deleted, and is mended afterwards.
+    let deleted = world.vault.delete_secret(&operator, &db, Timestamp(0)).unwrap();
+    assert_eq!((deleted.deleted, deleted.scheduled_purge), (NOW, later(90 * DAY)));
+    let vaults = world.installation.vaults();
+    for now in [NOW, Timestamp(0), later(DAY), later(90 * DAY - 1), Timestamp(0)] {
+        assert_eq!(vaults.purge_expired(now), Ok(0), "{now:?}");
+        assert!(world.vault.deleted_secret(&operator, &db, now).is_ok(), "{now:?}");
+    }
+    assert_eq!(vaults.purge_expired(deleted.scheduled_purge), Ok(1));
+    assert!(
+        world.vault.deleted_secret(&operator, &db, NOW).is_err(),
+        "what is purged does not come back with the clock"
+    );
+}
