@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 from checks import Checks
-from installation import COMMAND_LIMIT, binary
+from installation import COMMAND_LIMIT, Installation, binary
 
 INSIDE = "CREDSTORE_TEST_NAMESPACE"
 """Set in the mount namespace of this program's own."""
@@ -142,8 +142,116 @@ def a_sync_or_write_of_the_file_that_fails_keeps_the_log() -> None:
             here.assert_nothing_lost()
 
 
+# ---- a full disk ----------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def small_disk():
+    """A file system of 2 MiB with nothing on it. This program's own namespace, so nobody else sees it."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="credstore-full-"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+        folder.rmdir()
+
+
+def a_full_disk_is_told_and_loses_nothing() -> None:
+    with small_disk() as disk:
+        here = Store(disk)
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(256 * 1024))
+        life = here.write_until_it_fails()
+        assert life.exit_code == 1 and "Full" in life.words, life.words
+        assert len(life.acknowledged) > 20, f"only {len(life.acknowledged)} before the disk was full"
+        ballast.unlink()
+        here.assert_nothing_lost()
+        life = here.write_until_it_fails()
+        assert life.acknowledged and "Full" in life.words, life.words
+        subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+        here.write(5)
+        here.assert_nothing_lost()
+
+
+def a_server_on_a_full_disk_reads_on_and_writes_again_when_there_is_room() -> None:
+    with small_disk() as disk, Installation(disk) as here:
+        here.create_vault("acme-pm-kv")
+        here.set_secret("acme-pm-kv", "Kept", "before the disk was full")
+        with open(disk / "ballast", "wb", buffering=0) as ballast, contextlib.suppress(OSError):
+            while True:
+                ballast.write(bytes(4096))
+        large = "v" * 20_000
+        arguments = ["vault", "secret", "set", "--vault-name", "acme-pm-kv", "--name", "Late", "--stdin"]
+        for _ in range(3):
+            refused = here.run(*arguments, stdin=large, exit_code=None)
+            assert refused.returncode != 0, "a full disk took a write"
+        show = ["vault", "secret", "show", "--vault-name", "acme-pm-kv", "--reveal", "--query", "value", "-o", "tsv"]
+        assert here.text(*show, "--name", "Kept") == "before the disk was full"
+        (disk / "ballast").unlink()
+        here.run(*arguments, stdin=large)
+        assert here.text(*show, "--name", "Late") == large
+
+
+# ---- processes that end or meet --------------------------------------------------------------------------------------
+
+
+def a_second_process_on_the_folder_is_told_the_number_of_the_first() -> None:
+    with store() as here:
+        writer = binary().with_name("store_writer")
+        first = subprocess.Popen([writer, "--dir", here.data], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            first.stdout.readline()
+            for program in (writer, binary().with_name("store_dump")):
+                done = subprocess.run([program, "--dir", here.data], capture_output=True, timeout=COMMAND_LIMIT)
+                assert done.returncode == 1, done.stdout
+                assert f"InUse {{ pid: Some({first.pid}) }}" in done.stderr.decode(), done.stderr
+        finally:
+            first.kill()
+            first.communicate()
+        here.assert_nothing_lost()
+
+
+def a_creation_that_is_killed_at_any_step_is_done_again() -> None:
+    kills = 0
+    for call in ("mkdir", "linkat", "rename", "unlink", "fsync", "fchmod", "ftruncate", "pwrite64"):
+        # The first pages of a file are written one like the other: every fifth write is enough.
+        step = 5 if call == "pwrite64" else 1
+        for when in range(1, 1000, step):
+            folder = pathlib.Path(tempfile.mkdtemp(prefix="credstore-creation-"))
+            try:
+                here = Installation(folder)
+                create = [binary(), "--data-dir", here.data, "vault", "create", "--name", "acme-pm-kv"]
+                below = ["strace", "-f", "-qq", "-o", folder / "trace", "-e", f"trace={call}"]
+                fault = f"inject={call}:signal=SIGKILL:when={when}"
+                done = subprocess.run([*below, "-e", fault, *create], capture_output=True, timeout=LIFE_LIMIT)
+                if done.returncode == 0:
+                    break
+                kills += 1
+                here.run("vault", "create", "--name", "acme-pm-kv")
+                assert here.text("vault", "list", "--query", "[].name", "-o", "tsv") == "acme-pm-kv", fault
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        else:
+            raise AssertionError(f"{call} never came through")
+    assert kills > 30, f"only {kills} kills"
+
+
+# ---- run ------------------------------------------------------------------------------------------------------------
+
+
 def main() -> int:
+    if os.geteuid() == 0 and INSIDE not in os.environ:
+        inside = {**os.environ, INSIDE: "1"}
+        return subprocess.run(["unshare", "--mount", sys.executable, "-u", __file__], env=inside).returncode
     checks = Checks()
+    checks.run(a_second_process_on_the_folder_is_told_the_number_of_the_first)
+    checks.run(a_creation_that_is_killed_at_any_step_is_done_again)
+    if INSIDE in os.environ:
+        checks.run(a_full_disk_is_told_and_loses_nothing)
+        checks.run(a_server_on_a_full_disk_reads_on_and_writes_again_when_there_is_room)
+    else:
+        print("  skipped: only root may mount the file systems that get full")
     checks.run(a_sync_of_the_log_that_fails_stops_the_writes_and_loses_nothing)
     checks.run(a_write_to_the_log_that_fails_stops_the_writes_and_loses_nothing)
     checks.run(a_sync_or_write_of_the_file_that_fails_keeps_the_log)

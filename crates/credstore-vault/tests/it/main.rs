@@ -2,6 +2,7 @@
 
 mod authority;
 mod damage;
+mod damaged_files;
 mod directory;
 mod faults;
 mod folder;
