@@ -1,8 +1,11 @@
-//! Who may do what in a vault: permissions, access policies, and the permission each operation needs.
+//! Who may do what in a vault: permissions, and the permission each operation needs.
 //!
-//! The check itself is [`allows`]; every operation of a vault makes it before anything else.
+//! A vault decides by [access policies](AccessPolicy) or by roles. Every operation of a vault is checked before
+//! anything else.
 //! Default is to deny. Which HTTP request is which operation is the server's route table.
 //! Source: contract section 10 (azure-mgmt-keyvault enumerations).
+
+mod policies;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,6 +13,8 @@ use std::str::FromStr;
 
 use credstore_protocol::{ClientId, ObjectId, TenantId};
 use serde::{Deserialize, Serialize};
+
+pub use policies::{AccessPolicy, allows};
 
 /// Who asks, after the server has verified the access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -329,28 +334,6 @@ impl Operation {
     }
 }
 
-/// One principal's permissions on a vault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccessPolicy {
-    /// Tenant of the principal.
-    pub tenant: TenantId,
-    /// Object id of the service principal; neither the application's nor the client id.
-    pub object_id: ObjectId,
-    /// When given, the policy holds only for a token of this application.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub application_id: Option<ClientId>,
-    /// What it may do.
-    pub permissions: PermissionSet,
-}
-
-impl AccessPolicy {
-    fn speaks_of(&self, caller: &Caller) -> bool {
-        self.object_id == caller.object_id
-            && self.tenant == caller.tenant
-            && self.application_id.as_ref().is_none_or(|application| *application == caller.app_id)
-    }
-}
-
 /// Which way a vault decides. Azure's texts for a denial differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PermissionModel {
@@ -358,32 +341,4 @@ pub enum PermissionModel {
     AccessPolicies,
     /// By roles. Nobody has a role here yet, so such a vault denies everything.
     Roles,
-}
-
-/// Whether `caller` may do `operation` under `policies`. Nothing is allowed that no policy grants.
-pub fn allows(policies: &[AccessPolicy], caller: &Caller, operation: Operation) -> bool {
-    policies.iter().any(|policy| policy.permissions.allows(operation.permission()) && policy.speaks_of(caller))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id<T: FromStr<Err: fmt::Debug>>(last: u8) -> T {
-        format!("00000000-0000-4000-8000-0000000000{last:02x}").parse().unwrap()
-    }
-
-    #[test]
-    fn a_policy_speaks_of_one_object_in_one_tenant() {
-        let caller = Caller { tenant: id(1), object_id: id(2), app_id: id(3) };
-        let policy =
-            AccessPolicy { tenant: id(1), object_id: id(2), application_id: None, permissions: PermissionSet::all() };
-        let allowed = |policy: AccessPolicy| allows(&[policy], &caller, Operation::GetSecret);
-        assert!(allowed(policy.clone()));
-        assert!(!allowed(AccessPolicy { tenant: id(9), ..policy.clone() }));
-        assert!(!allowed(AccessPolicy { object_id: id(9), ..policy.clone() }));
-        assert!(!allowed(AccessPolicy { application_id: Some(id(9)), ..policy.clone() }));
-        assert!(allowed(AccessPolicy { application_id: Some(id(3)), ..policy }));
-        assert!(!allows(&[], &caller, Operation::GetSecret));
-    }
 }
