@@ -7,6 +7,9 @@
 mod problem;
 mod vaults;
 
+use std::collections::BTreeMap;
+
+use credstore_protocol::arm::ResourceList;
 use credstore_vault::Caller;
 use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
@@ -131,8 +134,9 @@ impl Call<'_> {
             ManagementEndpoint::CloudMetadata => Ok(json_answer(StatusCode::OK, &cloud_metadata(self.app.names()))),
             ManagementEndpoint::ListSubscriptions => Ok(self.subscriptions(operator)),
             ManagementEndpoint::GetSubscription => Ok(json_answer(StatusCode::OK, &self.subscription())),
-            ManagementEndpoint::PutGroup => Ok(self.group(StatusCode::CREATED)),
-            ManagementEndpoint::GetGroup => Ok(self.group(StatusCode::OK)),
+            ManagementEndpoint::PutGroup => Ok(json_answer(StatusCode::CREATED, &self.group(self.path.text("g")))),
+            ManagementEndpoint::GetGroup => Ok(json_answer(StatusCode::OK, &self.group(self.path.text("g")))),
+            ManagementEndpoint::ListGroups => self.groups(),
             ManagementEndpoint::ListManagedHsms => Ok(json_answer(StatusCode::OK, &json!({"value": []}))),
             ManagementEndpoint::ListResources => vaults.resources(query.given("$filter")),
             ManagementEndpoint::ListVaults | ManagementEndpoint::ListGroupVaults => vaults.list(),
@@ -172,16 +176,25 @@ impl Call<'_> {
         json_answer(StatusCode::OK, &json!({"value": value, "count": {"type": "Total", "value": value.len()}}))
     }
 
-    fn group(&self, status: StatusCode) -> Response<Content> {
-        let (subscription, name) = (self.app.names().tenant.as_str(), self.path.text("g"));
-        let body = json!({
+    fn group(&self, name: &str) -> Value {
+        let subscription = self.app.names().tenant.as_str();
+        json!({
             "id": format!("/subscriptions/{subscription}/resourceGroups/{name}"),
             "name": name,
             "type": "Microsoft.Resources/resourceGroups",
             "location": LOCATION,
             "properties": {"provisioningState": "Succeeded"},
-        });
-        json_answer(status, &body)
+        })
+    }
+
+    /// The groups that vaults are in, each once.
+    fn groups(&self) -> Answer {
+        let mut names = BTreeMap::new();
+        for record in self.app.installation().vaults().list(&self.caller)? {
+            names.entry(record.resource_group.to_lowercase()).or_insert(record.resource_group);
+        }
+        let value = names.values().map(|name| self.group(name)).collect();
+        Ok(json_answer(StatusCode::OK, &ResourceList::<Value> { value, next_link: None }))
     }
 }
 

@@ -280,3 +280,18 @@ async fn the_cloud_is_registered_from_one_answer() {
     let token = token["access_token"].as_str().unwrap();
     world.session(MANAGEMENT, token).get("/subscriptions?api-version=2022-12-01").await.expect(200);
 }
+
+#[tokio::test]
+async fn az_group_list_and_az_keyvault_list_deleted_have_an_answer() {
+    let world = World::with_vault().await;
+    let management = world.management().await;
+    let path = world.vault_path("second").replace("/credstore/", "/CredStore/");
+    management.put(&path, &creation(&world)).await.expect(201);
+    let path = world.vault_path("third").replace("/credstore/", "/apps/");
+    management.put(&path, &creation(&world)).await.expect(201);
+    let groups = management.get("/subscriptions/{s}/resourcegroups?api-version=2024-11-01").await.expect(200);
+    let names: Vec<_> = groups["value"].as_array().unwrap().iter().map(|group| group["name"].clone()).collect();
+    assert_eq!((names.len(), &names[0]), (2, &json!("apps")), "a group is one in any case: {names:?}");
+    let path = "/subscriptions/{s}/providers/Microsoft.KeyVault/deletedManagedHSMs?api-version=2026-02-01";
+    assert_eq!(management.get(path).await.expect(200)["value"], json!([]));
+}

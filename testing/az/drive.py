@@ -1,0 +1,292 @@
+"""Microsoft's `az` at the embedded vault: sign-in, groups, vaults, secrets, apps, and the five steps.
+
+Runs below testing/private-hosts. Each check is one subject in the order in which a person meets it; the last one builds
+the five steps with `az` alone and compares what is there with what `credstore setup embedded` leaves.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import pathlib
+import subprocess
+import sys
+
+from session import Az, operator
+
+from checks import Checks
+from installation import Installation
+
+GROUP, VAULT, APP, SECRET = "credstore", "acme-pm-kv", "process-mining", "SqlServerP2P"
+VALUE = ";{}'\"\\ $ =%&,ÄöÜß 漢字"
+
+
+def certificate(here: Installation, name: str, subject: str = "app") -> tuple[pathlib.Path, pathlib.Path]:
+    """Step 2 with openssl: the key with its certificate, and the certificate alone as PEM."""
+    both, public = here.folder / f"{name}.pem", here.folder / f"{name}.crt"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-nodes", "-days", "365", "-newkey", "rsa:2048", "-subj", f"/CN={subject}"),
+            *("-keyout", str(both), "-out", str(public)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    with open(both, "ab") as file:
+        file.write(public.read_bytes())
+    return both, public
+
+
+def names(items: list) -> list[str]:
+    return sorted(item["name"] for item in items)
+
+
+class Cloud:
+    """The checks. What one makes the next ones use."""
+
+    def __init__(self, here: Installation, az: Az):
+        self.here, self.az = here, az
+        self.app_id = self.principal = ""
+        self.pem, self.public = certificate(here, "app")
+
+    def az_is_signed_in_to_the_one_subscription(self) -> None:
+        account = self.az("account", "show")
+        assert account["environmentName"] == "Local", account
+        assert account["tenantId"] == account["id"] == self.here.tenant, account
+        assert account["user"] == {"name": self.az.client_id, "type": "servicePrincipal"}, account
+
+    def a_group_is_made_shown_and_listed(self) -> None:
+        made = self.az("group", "create", "--name", GROUP, "--location", "local")
+        assert made["properties"]["provisioningState"] == "Succeeded", made
+        assert self.az("group", "show", "--name", GROUP)["id"] == made["id"]
+        self.here.create_vault("first-kv")
+        assert GROUP in names(self.az("group", "list"))
+
+    def a_vault_is_made_and_changed(self) -> None:
+        vault = self.az(
+            *("keyvault", "create", "--name", VAULT, "--resource-group", GROUP, "--location", "local"),
+            *("--enable-rbac-authorization", "false"),
+        )
+        assert vault["properties"]["vaultUri"] == self.here.vault_url(VAULT) + "/", vault
+        assert vault["properties"]["enableRbacAuthorization"] is False, vault
+        assert self.az("keyvault", "show", "--name", VAULT) == vault
+        assert names(self.az("keyvault", "list")) == [VAULT, "first-kv"]
+        assert names(self.az("keyvault", "list", "--resource-group", GROUP)) == [VAULT, "first-kv"]
+        changed = self.az("keyvault", "update", "--name", VAULT, "--enabled-for-deployment", "true")
+        assert changed["properties"]["enabledForDeployment"] is True, changed
+        assert changed["properties"]["accessPolicies"] == vault["properties"]["accessPolicies"], changed
+        taken = self.az.refused("keyvault", "create", "--name", VAULT, "--resource-group", "other", "--location", "local")
+        assert "already in use" in taken, taken
+        self.here.make_names_known()
+
+    def an_app_is_made_shown_listed_and_renamed(self) -> None:
+        made = self.az("ad", "app", "create", "--display-name", "first name")
+        self.app_id = made["appId"]
+        assert self.az("ad", "app", "show", "--id", self.app_id)["id"] == made["id"]
+        assert [app["appId"] for app in self.az("ad", "app", "list", "--display-name", "first")] == [self.app_id]
+        self.az("ad", "app", "update", "--id", self.app_id, "--display-name", APP)
+        every = {app["displayName"] for app in self.az("ad", "app", "list", "--all")}
+        assert every == {APP, "credstore-operator"}, every
+        principal = self.az("ad", "sp", "create", "--id", self.app_id)
+        self.principal = principal["id"]
+        assert len({made["id"], self.principal, self.app_id}) == 3, "three ids"
+        assert self.az("ad", "sp", "show", "--id", self.app_id)["id"] == self.principal
+        assert [one["id"] for one in self.az("ad", "sp", "list", "--display-name", APP)] == [self.principal]
+        assert self.az("ad", "sp", "list", "--spn", self.app_id)[0]["servicePrincipalNames"] == [self.app_id]
+
+    def a_certificate_is_registered_listed_and_taken_away(self) -> None:
+        listing = ("ad", "app", "credential", "list", "--id", self.app_id, "--cert")
+        reset = ("ad", "app", "credential", "reset", "--id", self.app_id, "--cert", f"@{self.public}")
+        self.az(*reset)
+        one = self.az(*listing)
+        assert [key["usage"] for key in one] == ["Verify"], one
+        self.az(*reset, "--append")
+        two = self.az(*listing)
+        assert len(two) == 2, two
+        added = next(key["keyId"] for key in two if key["keyId"] != one[0]["keyId"])
+        self.az("ad", "app", "credential", "delete", "--id", self.app_id, "--key-id", added, "--cert")
+        assert [key["keyId"] for key in self.az(*listing)] == [one[0]["keyId"]]
+
+    def a_policy_is_what_an_app_may_do_and_no_more(self) -> None:
+        self.az("keyvault", "secret", "set", "--vault-name", VAULT, "--name", SECRET, "--value", VALUE)
+        app = Az(self.here, self.app_id, self.pem, "app")
+        app.sign_in("--allow-no-subscriptions")
+        show = ("keyvault", "secret", "show", "--vault-name", VAULT, "--name", SECRET)
+        refused = app.refused(*show)
+        assert f"does not have secrets get permission on key vault '{VAULT};location=local'" in refused, refused
+        assert "ForbiddenByPolicy" in refused, refused
+        self.az("keyvault", "set-policy", "--name", VAULT, "--spn", self.app_id, "--secret-permissions", "get")
+        assert app(*show)["value"] == VALUE
+        listing = app.refused("keyvault", "secret", "list", "--vault-name", VAULT)
+        assert "does not have secrets list permission" in listing, listing
+        self.az("keyvault", "delete-policy", "--name", VAULT, "--spn", self.app_id)
+        app.refused(*show)
+        denied = app.refused("ad", "app", "list", "--all")
+        assert "Insufficient privileges to complete the operation." in denied, denied
+
+    def a_secret_has_versions_and_attributes(self) -> None:
+        secret = ("--vault-name", VAULT, "--name", "db")
+        first = self.az("keyvault", "secret", "set", *secret, "--value", "one")
+        second = self.az("keyvault", "secret", "set", *secret, "--value", "two", "--tags", "a=b")
+        assert self.az("keyvault", "secret", "show", *secret)["id"] == second["id"]
+        assert self.az("keyvault", "secret", "show", "--id", first["id"])["value"] == "one"
+        versions = self.az("keyvault", "secret", "list-versions", *secret)
+        assert {version["id"] for version in versions} == {first["id"], second["id"]}, versions
+        assert "db" in names(self.az("keyvault", "secret", "list", "--vault-name", VAULT))
+        changed = self.az("keyvault", "secret", "set-attributes", *secret, "--content-type", "text/plain")
+        assert (changed["contentType"], changed["tags"]) == ("text/plain", {"a": "b", "file-encoding": "utf-8"}), changed
+        self.az("keyvault", "secret", "set-attributes", *secret, "--enabled", "false")
+        refused = self.az.refused("keyvault", "secret", "show", *secret)
+        assert "Operation get is not allowed on a disabled secret." in refused, refused
+        self.az("keyvault", "secret", "set-attributes", *secret, "--enabled", "true")
+        file = self.here.folder / "downloaded"
+        self.az("keyvault", "secret", "download", *secret, "--file", str(file))
+        assert file.read_text() == "two"
+
+    def a_secret_is_deleted_recovered_purged_and_restored(self) -> None:
+        secret, blob = ("--vault-name", VAULT, "--name", "db"), str(self.here.folder / "db.backup")
+        self.az("keyvault", "secret", "backup", *secret, "--file", blob)
+        self.az("keyvault", "secret", "delete", *secret)
+        assert names(self.az("keyvault", "secret", "list-deleted", "--vault-name", VAULT)) == ["db"]
+        assert self.az("keyvault", "secret", "show-deleted", *secret)["recoveryId"].endswith("/deletedsecrets/db")
+        taken = self.az.refused("keyvault", "secret", "set", *secret, "--value", "x")
+        assert "is currently in a deleted but recoverable state" in taken, taken
+        self.az("keyvault", "secret", "recover", *secret)
+        assert self.az("keyvault", "secret", "show", *secret)["value"] == "two"
+        self.az("keyvault", "secret", "delete", *secret)
+        self.az("keyvault", "secret", "purge", *secret)
+        gone = self.az.refused("keyvault", "secret", "show", *secret)
+        assert "A secret with (name/id) db was not found in this key vault." in gone, gone
+        self.az("keyvault", "secret", "restore", "--vault-name", VAULT, "--file", blob)
+        assert self.az("keyvault", "secret", "show", *secret)["value"] == "two"
+
+    def a_vault_is_deleted_recovered_and_purged(self) -> None:
+        before = self.az("keyvault", "show", "--name", VAULT)
+        self.az("keyvault", "delete", "--name", VAULT)
+        assert VAULT not in names(self.az("keyvault", "list"))
+        assert names(self.az("keyvault", "list-deleted")) == [VAULT]
+        assert self.az("keyvault", "show-deleted", "--name", VAULT)["properties"]["vaultId"] == before["id"]
+        self.az("keyvault", "recover", "--name", VAULT)
+        assert self.az("keyvault", "show", "--name", VAULT) == before
+        assert self.az("keyvault", "secret", "show", "--vault-name", VAULT, "--name", "db")["value"] == "two"
+        self.az("keyvault", "delete", "--name", VAULT)
+        self.az("keyvault", "purge", "--name", VAULT)
+        assert self.az("keyvault", "list-deleted") == []
+
+    def a_deleted_app_is_gone_with_its_principal(self) -> None:
+        self.az("ad", "app", "delete", "--id", self.app_id)
+        assert self.az("ad", "app", "list", "--app-id", self.app_id) == []
+        assert self.az("ad", "sp", "list", "--spn", self.app_id) == []
+
+
+# ---- the five steps ---------------------------------------------------------------------------------------------------
+
+
+def with_az(here: Installation, az: Az) -> None:
+    """Steps 1 to 4 of the set-up guide with `az` and openssl."""
+    az("group", "create", "--name", GROUP, "--location", "local")
+    az(
+        *("keyvault", "create", "--name", VAULT, "--resource-group", GROUP, "--location", "local"),
+        *("--enable-rbac-authorization", "false"),
+    )
+    _, public = certificate(here, "step2", "credstore")
+    app_id = az("ad", "app", "create", "--display-name", APP)["appId"]
+    az("ad", "sp", "create", "--id", app_id)
+    az("ad", "app", "credential", "reset", "--id", app_id, "--cert", f"@{public}")
+    az("keyvault", "set-policy", "--name", VAULT, "--spn", app_id, "--secret-permissions", "get")
+    here.make_names_known()
+    az("keyvault", "secret", "set", "--vault-name", VAULT, "--name", SECRET, "--value", VALUE)
+
+
+def with_setup(here: Installation) -> None:
+    """The same by `credstore setup embedded`."""
+    here.run(
+        *("setup", "embedded", "--vault-name", VAULT, "--app-name", APP, "--secret", SECRET, "--yes"),
+        *("--settings", str(here.folder / "server-settings.json")),
+        stdin=VALUE,
+    )
+
+
+def state(here: Installation, az: Az) -> object:
+    """What ARM, Graph and the data plane say, with words in place of ids, times, ports and certificates."""
+    here.make_names_known()
+    app = az("ad", "app", "list", "--display-name", APP)[0]
+    principal = az("ad", "sp", "list", "--display-name", APP)[0]
+    secret = az("keyvault", "secret", "show", "--vault-name", VAULT, "--name", SECRET)
+    said = {
+        "vaults": az("keyvault", "list"),
+        "vault": az("keyvault", "show", "--name", VAULT),
+        "app": app,
+        "principal": principal,
+        "secrets": az("keyvault", "secret", "list", "--vault-name", VAULT),
+        "secret": secret,
+        "apps": sorted(one["displayName"] for one in az("ad", "app", "list", "--all")),
+    }
+    own = {
+        here.tenant: "TENANT",
+        f":{here.port}": ":PORT",
+        app["id"]: "APPLICATION",
+        app["appId"]: "CLIENT",
+        principal["id"]: "PRINCIPAL",
+        az.client_id: "OPERATOR",
+        az("ad", "sp", "show", "--id", az.client_id)["id"]: "OPERATOR-PRINCIPAL",
+        secret["id"].rsplit("/", 1)[1]: "VERSION",
+    }
+    text = json.dumps(said)
+    for value, word in own.items():
+        text = text.replace(value, word)
+    return without_moments(json.loads(text))
+
+
+def without_moments(value: object) -> object:
+    """Times and what belongs to a certificate differ between any two runs."""
+    own = {"createdAt", "createdDateTime", "created", "updated", "keyId", "customKeyIdentifier", "key"}
+    own |= {"startDateTime", "endDateTime"}
+    if isinstance(value, dict):
+        if value.get("file-encoding"):
+            # What az notes about the text it was given; no other client does.
+            return {name: inner for name, inner in value.items() if name != "file-encoding"} or None
+        return {name: "…" if name in own else without_moments(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [without_moments(inner) for inner in value]
+    return value
+
+
+def az_alone_and_setup_leave_equal_vaults() -> None:
+    said = []
+    for steps in (with_az, lambda here, _: with_setup(here)):
+        with Installation() as here:
+            here.make_names_known()
+            az = operator(here)
+            steps(here, az)
+            said.append(state(here, az))
+    by_az, by_setup = (json.dumps(one, indent=1, sort_keys=True, ensure_ascii=False) for one in said)
+    if by_az != by_setup:
+        lines = difflib.unified_diff(by_az.splitlines(), by_setup.splitlines(), "az", "setup", lineterm="")
+        raise AssertionError("\n".join(lines))
+
+
+def main() -> int:
+    checks = Checks()
+    with Installation() as here:
+        here.make_names_known()
+        cloud = Cloud(here, operator(here))
+        for check in (
+            cloud.az_is_signed_in_to_the_one_subscription,
+            cloud.a_group_is_made_shown_and_listed,
+            cloud.a_vault_is_made_and_changed,
+            cloud.an_app_is_made_shown_listed_and_renamed,
+            cloud.a_certificate_is_registered_listed_and_taken_away,
+            cloud.a_policy_is_what_an_app_may_do_and_no_more,
+            cloud.a_secret_has_versions_and_attributes,
+            cloud.a_secret_is_deleted_recovered_purged_and_restored,
+            cloud.a_vault_is_deleted_recovered_and_purged,
+            cloud.a_deleted_app_is_gone_with_its_principal,
+        ):
+            checks.run(check)
+    checks.run(az_alone_and_setup_leave_equal_vaults)
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
