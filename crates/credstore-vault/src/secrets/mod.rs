@@ -20,6 +20,7 @@ use credstore_protocol::encoding::{base64_any, base64url};
 use credstore_protocol::key_vault::Tags;
 use credstore_protocol::{Secret, SecretName, SecretVersion, Timestamp};
 
+pub(crate) use stored::Heads;
 pub(crate) use usage::Usage;
 
 use crate::error::VaultError;

@@ -54,12 +54,12 @@ impl Vault {
         version: Option<&SecretVersion>,
     ) -> Result<SecretRecord, VaultError> {
         let state = self.allow(caller, Operation::GetSecret)?;
-        let mut head = slot.head(kind::SECRET)?;
+        let mut head = slot.current()?;
         loop {
             let Some((found, revision)) = head else { return Err(not_found(name, version)) };
             let properties = match version {
                 Some(version) if *version != found.current.version() => slot.older(version.as_bytes())?.map(|it| it.0),
-                Some(_) | None => Some(found.current),
+                Some(_) | None => Some(found.current.clone()),
             };
             let value = match &properties {
                 Some(properties) if !properties.enabled => return Err(VaultError::SecretDisabled(name.clone())),
@@ -70,7 +70,7 @@ impl Vault {
                 return slot.record(&found.name, properties, Some(value), state.retention, found.last_read);
             }
             // The version is unknown, or a write came between the reads; if nothing moved, it is the former.
-            head = slot.head(kind::SECRET)?;
+            head = slot.current()?;
             if let Some((unmoved, _)) = head.as_ref().filter(|(_, again)| *again == revision) {
                 let current = unmoved.current.version();
                 let wanted = version.copied().unwrap_or(current);

@@ -21,7 +21,7 @@ pub(crate) use record::{Deletion, StoredVault};
 use crate::access::{Caller, Operation, PermissionModel, allows};
 use crate::error::{CommitError, StoreFailure, VaultError};
 use crate::seal::{DataKey, Place, kind};
-use crate::secrets::{Retention, Usage};
+use crate::secrets::{Heads, Retention, Usage};
 use crate::storage::{Batch, Expected, Revision, Row, Storage};
 
 /// Rows read or deleted in one step of long work. Ours: keeps one transaction short.
@@ -34,6 +34,7 @@ pub struct Vaults {
     system: Arc<DataKey>,
     /// Vaults that were opened, by canonical name.
     opened: RwLock<HashMap<String, Arc<VaultInner>>>,
+    heads: Arc<Heads>,
     /// Held by whoever changes a vault resource or puts one into `opened`.
     changing: Mutex<()>,
 }
@@ -49,6 +50,7 @@ pub(crate) struct VaultInner {
     /// Where the vault itself lies. Every write of a secret demands that it is there.
     pub(crate) row: Vec<u8>,
     pub(crate) usage: Usage,
+    pub(crate) heads: Arc<Heads>,
     state: RwLock<Arc<VaultState>>,
 }
 
@@ -120,7 +122,7 @@ impl Vault {
 
 impl Vaults {
     pub(crate) fn new(tenant: TenantId, operator: ObjectId, system: Arc<DataKey>) -> Self {
-        Self { tenant, operator, system, opened: RwLock::default(), changing: Mutex::new(()) }
+        Self { tenant, operator, system, opened: RwLock::default(), heads: Arc::default(), changing: Mutex::new(()) }
     }
 
     /// Creates a vault, or changes it when it exists.
@@ -320,6 +322,7 @@ impl Vaults {
             key,
             row: self.row_key(kind::VAULT, name),
             usage: Usage::default(),
+            heads: Arc::clone(&self.heads),
             state: RwLock::new(VaultState::new(stored.record()?)),
         });
         self.opened.write().unwrap_or_else(PoisonError::into_inner).insert(canonical, Arc::clone(&inner));
