@@ -29,12 +29,20 @@ pub fn base64_any(text: &str) -> Option<Vec<u8>> {
 
 /// Upper-case hexadecimal, as thumbprints are shown.
 pub fn hex_upper(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+    hex(bytes, b"0123456789ABCDEF")
 }
 
 /// Lower-case hexadecimal, as versions and request ids are written.
 pub fn hex_lower(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(bytes, b"0123456789abcdef")
+}
+
+fn hex(bytes: &[u8], digits: &[u8; 16]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend([byte >> 4, byte & 15].map(|half| char::from(digits[usize::from(half)])));
+    }
+    text
 }
 
 /// Reads hexadecimal in any case. `None` for anything else, or an odd length.
@@ -64,6 +72,9 @@ mod tests {
 
     #[test]
     fn hexadecimal_has_two_digits_a_byte() {
+        // RFC 4648 section 8: the alphabet; section 10 has the vector.
+        assert_eq!(hex_upper(b"foobar"), "666F6F626172");
+        assert_eq!(hex_lower(&[0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]), "0123456789abcdef");
         assert_eq!(hex_any("00Ff"), Some(vec![0, 255]));
         assert_eq!(hex_any("0"), None);
         assert_eq!(hex_any("+1"), None);

@@ -3,6 +3,7 @@
 //! Times are whole Unix seconds. Source: Key Vault data plane, contract sections 4 to 7. Members that a
 //! later api-version adds are ignored when read, as Azure's older versions do.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -55,7 +56,7 @@ pub struct SecretAttributes {
     pub updated: Option<Timestamp>,
     /// What deletion means in this vault, for example `Recoverable+Purgeable`. Answers only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub recovery_level: Option<String>,
+    pub recovery_level: Option<Cow<'static, str>>,
     /// Days that a deleted secret is kept. Answers only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recoverable_days: Option<u16>,
@@ -226,7 +227,7 @@ mod tests {
                 enabled: Some(true),
                 created: Some(Timestamp(1)),
                 updated: Some(Timestamp(1)),
-                recovery_level: Some("Recoverable+Purgeable".to_owned()),
+                recovery_level: Some("Recoverable+Purgeable".into()),
                 recoverable_days: Some(90),
                 ..Default::default()
             },

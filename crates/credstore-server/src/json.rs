@@ -113,13 +113,16 @@ impl<'de> Visitor<'de> for Shape {
 
 /// Writes `value` into a buffer that is wiped when dropped, and whose outgrown predecessors are wiped too.
 pub(crate) fn write<T: Serialize>(value: &T) -> Zeroizing<Vec<u8>> {
-    let mut out = WipedBuffer(Zeroizing::new(Vec::with_capacity(1024)));
+    let mut out = WipedBuffer(Zeroizing::new(Vec::with_capacity(ANSWER)));
     match serde_json::to_writer(&mut out, value) {
         Ok(()) => out.0,
         // Our own types have string keys and finite numbers, so this is an answer without a body, not a panic.
         Err(_) => Zeroizing::default(),
     }
 }
+
+/// What an answer is set aside at first. Most are shorter, and every byte of it is wiped in the end.
+const ANSWER: usize = 512;
 
 struct WipedBuffer(Zeroizing<Vec<u8>>);
 

@@ -32,7 +32,17 @@ impl Site {
 
     /// `{vault}.vault.{zone}:{port}`, in lower case.
     pub fn vault_host(&self, vault: &VaultName) -> String {
-        self.with_port(&format!("{}.vault", vault.canonical()))
+        // Every answer about an object of a vault begins with it: one allocation.
+        let mut host = String::with_capacity(vault.as_str().len() + ".vault.:65535".len() + self.zone.len());
+        host.push_str(vault.as_str());
+        host.make_ascii_lowercase();
+        host.push_str(".vault.");
+        host.push_str(&self.zone);
+        if self.port != HTTPS {
+            host.push(':');
+            host.push_str(&self.port.to_string());
+        }
+        host
     }
 
     /// `https://vault.{zone}:{port}`: what tokens for the data plane are for.

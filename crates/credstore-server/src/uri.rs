@@ -32,6 +32,9 @@ pub(crate) struct Parameters(Vec<(String, Zeroizing<String>)>);
 pub(crate) struct BadParameters;
 
 fn decode(text: &str) -> Result<Zeroizing<String>, BadParameters> {
+    if !text.contains(['+', '%']) {
+        return Ok(Zeroizing::new(text.to_owned()));
+    }
     let spaced = Zeroizing::new(text.replace('+', " "));
     let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| BadParameters)?;
     Ok(Zeroizing::new(decoded.into_owned()))

@@ -1,5 +1,7 @@
 //! Records of the vault as messages of the data plane. Identifiers are URLs of the vault the client asked.
 
+use std::borrow::Cow;
+
 use credstore_protocol::VaultName;
 use credstore_protocol::key_vault::{DeletedSecret, SecretAttributes, SecretBundle, SecretItem};
 use credstore_vault::{DeletedRecord, SecretRecord};
@@ -8,25 +10,22 @@ use crate::names::LOCATION;
 use crate::site::Site;
 
 /// Makes identifiers of one vault.
-pub(super) struct Ids {
-    /// `https://{vault}.vault.…`, with the port unless it is 443.
-    base: String,
-    name_length: usize,
-    vault: VaultName,
+pub(super) struct Ids<'a> {
+    /// `{vault}.vault.…`, with the port unless it is 443.
+    host: String,
+    vault: &'a VaultName,
     /// Where the vault is said to be; only a denial asks.
-    location: String,
+    location: Cow<'static, str>,
 }
 
-impl Ids {
-    pub(super) fn new(site: &Site, vault: &VaultName) -> Self {
-        let host = site.vault_host(vault);
-        let name_length = host.rfind(':').unwrap_or(host.len());
-        Self { base: format!("https://{host}"), name_length, vault: vault.clone(), location: LOCATION.to_owned() }
+impl<'a> Ids<'a> {
+    pub(super) fn new(site: &Site, vault: &'a VaultName) -> Self {
+        Self { host: site.vault_host(vault), vault, location: Cow::Borrowed(LOCATION) }
     }
 
     /// The same, for the texts about a vault that is elsewhere.
     pub(super) fn located(self, location: String) -> Self {
-        Self { location, ..self }
+        Self { location: Cow::Owned(location), ..self }
     }
 
     pub(super) fn location(&self) -> &str {
@@ -35,21 +34,20 @@ impl Ids {
 
     /// The host without a port.
     pub(super) fn host_name(&self) -> &str {
-        let host = &self.base["https://".len()..];
-        &host[..self.name_length]
+        self.host.split_once(':').map_or(&self.host, |(name, _)| name)
     }
 
     pub(super) fn vault(&self) -> &VaultName {
-        &self.vault
+        self.vault
     }
 
     /// `https://…/secrets/{path}`
     pub(super) fn secret(&self, path: &str) -> String {
-        format!("{}/secrets/{path}", self.base)
+        ["https://", &self.host, "/secrets/", path].concat()
     }
 
     fn version(&self, record: &SecretRecord) -> String {
-        format!("{}/secrets/{}/{}", self.base, record.name, record.version)
+        ["https://", &self.host, "/secrets/", record.name.as_str(), "/", &record.version.to_string()].concat()
     }
 
     /// With the value, when the record has one.
@@ -95,7 +93,7 @@ impl Ids {
 
     pub(super) fn deleted(&self, record: DeletedRecord) -> DeletedSecret {
         DeletedSecret {
-            recovery_id: format!("{}/deletedsecrets/{}", self.base, record.secret.name),
+            recovery_id: ["https://", &self.host, "/deletedsecrets/", record.secret.name.as_str()].concat(),
             deleted_date: record.deleted,
             scheduled_purge_date: record.scheduled_purge,
             secret: self.version_item(record.secret),
@@ -117,7 +115,7 @@ fn attributes(record: &SecretRecord) -> SecretAttributes {
         exp: record.exp,
         created: Some(record.created),
         updated: Some(record.updated),
-        recovery_level: Some(record.retention.level.to_owned()),
+        recovery_level: Some(Cow::Borrowed(record.retention.level)),
         recoverable_days: Some(record.retention.days),
         last_read: None,
     }

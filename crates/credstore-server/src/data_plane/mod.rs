@@ -103,7 +103,7 @@ fn api_version(query: &Parameters) -> Result<ApiVersion, Problem> {
 /// A request whose caller may do what it asks.
 struct Call<'a> {
     app: &'a App,
-    ids: &'a Ids,
+    ids: &'a Ids<'a>,
     vault: Vault,
     caller: Caller,
     query: Parameters,

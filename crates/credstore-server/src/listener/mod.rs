@@ -138,9 +138,8 @@ fn builders(limits: &Limits) -> [Builder<TokioExecutor>; 2] {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        // The precise deadlines are in `paced`; this one is the outer bound should bytes never reach it.
-        .header_read_timeout(limits.idle + limits.head)
+        // The deadlines are in `paced`, which every byte passes; hyper's own would set a timer for each request.
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BUFFER)
         .max_headers(HEADERS_MAX)
         .keep_alive(true);
