@@ -34,7 +34,7 @@ impl Vault {
     /// A page of deleted secrets. It may be shorter than `limit` and not the last. Permission: `secrets list`.
     ///
     /// # Errors
-    /// [`VaultError::Denied`], [`VaultError::Damaged`].
+    /// [`VaultError::Denied`], [`VaultError::Store`].
     pub fn deleted_secrets(
         &self,
         caller: &Caller,

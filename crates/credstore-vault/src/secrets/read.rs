@@ -87,7 +87,7 @@ impl Vault {
     /// At most `limit` items, from 1 to [`LIST_MAX`], in an order of no meaning.
     ///
     /// # Errors
-    /// [`VaultError::Denied`], [`VaultError::Damaged`].
+    /// [`VaultError::Denied`], [`VaultError::Store`].
     pub fn secrets(&self, caller: &Caller, after: Option<&PageToken>, limit: usize) -> Result<SecretPage, VaultError> {
         let state = self.allow(caller, Operation::ListSecrets)?;
         let (rows, next) = self.page(prefixed(kind::SECRET, self.inner.key.owner()), after, limit)?;
@@ -103,7 +103,7 @@ impl Vault {
     /// A page of the versions of a live secret without values. An unknown name has none. Permission: `secrets list`.
     ///
     /// # Errors
-    /// [`VaultError::Denied`], [`VaultError::Damaged`].
+    /// [`VaultError::Denied`], [`VaultError::Store`].
     pub fn secret_versions(
         &self,
         caller: &Caller,

@@ -27,7 +27,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::DeletedButRecoverable`], [`VaultError::BadParameter`], [`VaultError::Denied`],
-    /// [`VaultError::ReadOnly`].
+    /// [`VaultError::Store`].
     ///
     /// Source: Key Vault data plane, "Set Secret"; contract section 6.
     pub fn set_secret(
