@@ -43,11 +43,15 @@ impl<'a> Ids<'a> {
 
     /// `https://…/secrets/{path}`
     pub(super) fn secret(&self, path: &str) -> String {
-        ["https://", &self.host, "/secrets/", path].concat()
+        self.url("/secrets/", path)
     }
 
     fn version(&self, record: &SecretRecord) -> String {
-        ["https://", &self.host, "/secrets/", record.name.as_str(), "/", &record.version.to_string()].concat()
+        self.secret(&[record.name.as_str(), "/", &record.version.to_string()].concat())
+    }
+
+    fn url(&self, collection: &str, path: &str) -> String {
+        ["https://", &self.host, collection, path].concat()
     }
 
     /// With the value, when the record has one.
@@ -93,7 +97,7 @@ impl<'a> Ids<'a> {
 
     pub(super) fn deleted(&self, record: DeletedRecord) -> DeletedSecret {
         DeletedSecret {
-            recovery_id: ["https://", &self.host, "/deletedsecrets/", record.secret.name.as_str()].concat(),
+            recovery_id: self.url("/deletedsecrets/", record.secret.name.as_str()),
             deleted_date: record.deleted,
             scheduled_purge_date: record.scheduled_purge,
             secret: self.version_item(record.secret),
