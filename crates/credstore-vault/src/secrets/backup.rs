@@ -10,7 +10,7 @@ use credstore_protocol::{SecretName, Timestamp};
 use zeroize::Zeroizing;
 
 use super::limits;
-use super::stored::{Head, Properties, Slot, misplaced};
+use super::stored::{Head, Properties, Slot};
 use super::{ATTEMPTS, SecretRecord, not_found};
 use crate::access::{Caller, Operation};
 use crate::error::VaultError;
@@ -104,8 +104,7 @@ fn moment(slot: &Slot<'_>, head: Head, revision: Revision) -> Result<Option<Zero
         let Some((last, _)) = rows.last() else { break };
         after = Some(last.clone());
         for (key, row) in &rows {
-            let version = key.get(33..).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| misplaced(slot.vault))?;
-            versions.push(slot.open_older(&version, row)?);
+            versions.push(slot.open_older(&slot.version_of_row(key)?, row)?);
         }
         if versions.len() > BACKUP_VERSIONS_MAX {
             let message = format!("A secret with more than {BACKUP_VERSIONS_MAX} versions cannot be backed up.");

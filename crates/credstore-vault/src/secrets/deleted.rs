@@ -6,7 +6,7 @@
 
 use credstore_protocol::{SecretName, Timestamp};
 
-use super::stored::{Head, Slot, misplaced};
+use super::stored::{Head, Slot};
 use super::{ATTEMPTS, DeletedPage, DeletedRecord, PageToken, Retention, SecretRecord};
 use crate::access::{Caller, Operation};
 use crate::error::VaultError;
@@ -46,7 +46,7 @@ impl Vault {
         let (rows, next) = self.page(prefixed(kind::DELETED_SECRET, self.inner.key.owner()), after, limit)?;
         let mut deleted = Vec::with_capacity(rows.len());
         for (key, row) in &rows {
-            let slot = Slot::of_row(&self.inner, key).ok_or_else(|| misplaced(&self.inner))?;
+            let slot = Slot::of_row(&self.inner, key)?;
             let head = slot.open_head(kind::DELETED_SECRET, row)?;
             if head.deletion.is_some_and(|deletion| !deletion.is_over(now)) {
                 deleted.push(deleted_record(&slot, head, state.retention)?);
@@ -110,7 +110,7 @@ impl Vault {
         loop {
             let rows = self.inner.key.storage().scan(&prefix, after.as_deref(), STEP)?;
             for (key, row) in &rows {
-                let slot = Slot::of_row(&self.inner, key).ok_or_else(|| misplaced(&self.inner))?;
+                let slot = Slot::of_row(&self.inner, key)?;
                 let head = slot.open_head(kind::DELETED_SECRET, row)?;
                 let over = head.deletion.is_some_and(|deletion| deletion.is_over(now));
                 // When somebody recovers it at this moment, it stays.

@@ -3,7 +3,7 @@
 use credstore_protocol::{SecretName, SecretVersion, Timestamp};
 
 use super::limits::LIST_MAX;
-use super::stored::{Slot, misplaced};
+use super::stored::Slot;
 use super::{PageToken, SecretPage, SecretRecord, not_found};
 use crate::access::{Caller, Operation};
 use crate::error::VaultError;
@@ -93,7 +93,7 @@ impl Vault {
         let (rows, next) = self.page(prefixed(kind::SECRET, self.inner.key.owner()), after, limit)?;
         let mut secrets = Vec::with_capacity(rows.len());
         for (key, row) in &rows {
-            let slot = Slot::of_row(&self.inner, key).ok_or_else(|| misplaced(&self.inner))?;
+            let slot = Slot::of_row(&self.inner, key)?;
             let head = slot.open_head(kind::SECRET, row)?;
             secrets.push(slot.record(&head.name, head.current, None, state.retention, head.last_read)?);
         }
@@ -118,9 +118,7 @@ impl Vault {
         let (rows, next_row) = self.page(slot.key(kind::VERSION), after, limit)?;
         let mut versions = Vec::with_capacity(rows.len() + 1);
         for (key, row) in &rows {
-            let version =
-                key.get(33..).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| misplaced(&self.inner))?;
-            versions.push(slot.open_older(&version, row)?);
+            versions.push(slot.open_older(&slot.version_of_row(key)?, row)?);
         }
         let seen = |version: &[u8; 16]| after.is_some_and(|after| *version <= after.0);
         // A set that came after the first row was read has moved the current version among the others.

@@ -91,13 +91,19 @@ impl Default for Heads {
 }
 
 impl Heads {
-    fn opened(&self, owner: &[u8; 16], tag: &[u8; 16], revision: Revision) -> Option<Arc<Head>> {
-        let (opened_from, head) = self.0.get(&(*owner, *tag))?;
-        (opened_from == revision).then_some(head)
-    }
-
-    fn keep(&self, owner: &[u8; 16], tag: &[u8; 16], revision: Revision, head: &Arc<Head>) {
-        self.0.insert((*owner, *tag), (revision, Arc::clone(head)));
+    /// The head of the row that `revision` wrote, opened by `open` unless it is kept.
+    fn opened(
+        &self,
+        place: OwnerAndTag,
+        revision: Revision,
+        open: impl FnOnce() -> Result<Head, VaultError>,
+    ) -> Result<Arc<Head>, VaultError> {
+        if let Some((_, head)) = self.0.get(&place).filter(|(opened_from, _)| *opened_from == revision) {
+            return Ok(head);
+        }
+        let head = Arc::new(open()?);
+        self.0.insert(place, (revision, Arc::clone(&head)));
+        Ok(head)
     }
 }
 
@@ -109,9 +115,10 @@ pub(super) struct Slot<'a> {
     name: Option<&'a SecretName>,
 }
 
-/// A row whose key is not of the form that its kind has.
-pub(super) fn misplaced(vault: &VaultInner) -> VaultError {
-    StoreFailure::damaged(format!("the key of a row of vault {}", vault.state().record.name)).into()
+/// 16 bytes of the key of a row; an error when the key is not of the form that its kind has.
+fn part_of_key(vault: &VaultInner, part: Option<&[u8]>) -> Result<[u8; 16], VaultError> {
+    part.and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| StoreFailure::damaged(format!("the key of a row of vault {}", vault.state().record.name)).into())
 }
 
 impl<'a> Slot<'a> {
@@ -120,9 +127,13 @@ impl<'a> Slot<'a> {
     }
 
     /// The slot that a row found by a scan belongs to.
-    pub(super) fn of_row(vault: &'a VaultInner, key: &[u8]) -> Option<Self> {
-        let tag = key.get(17..33)?.try_into().ok()?;
-        Some(Self::of_tag(vault, tag))
+    pub(super) fn of_row(vault: &'a VaultInner, key: &[u8]) -> Result<Self, VaultError> {
+        Ok(Self::of_tag(vault, part_of_key(vault, key.get(17..33))?))
+    }
+
+    /// The version that a row found by a scan is about.
+    pub(super) fn version_of_row(&self, key: &[u8]) -> Result<[u8; 16], VaultError> {
+        part_of_key(self.vault, key.get(33..))
     }
 
     /// The slot of a name that is known by its tag only.
@@ -177,11 +188,8 @@ impl<'a> Slot<'a> {
     /// The first row of the live secret as a get needs it: opened once for each time it was written.
     pub(super) fn current(&self) -> Result<Option<(Arc<Head>, Revision)>, VaultError> {
         let Some(row) = self.vault.key.storage().get(&self.key(kind::SECRET))? else { return Ok(None) };
-        if let Some(head) = self.vault.heads.opened(self.vault.key.owner(), &self.tag, row.revision) {
-            return Ok(Some((head, row.revision)));
-        }
-        let head = Arc::new(self.open_head(kind::SECRET, &row)?);
-        self.vault.heads.keep(self.vault.key.owner(), &self.tag, row.revision, &head);
+        let place = (*self.vault.key.owner(), self.tag);
+        let head = self.vault.heads.opened(place, row.revision, || self.open_head(kind::SECRET, &row))?;
         Ok(Some((head, row.revision)))
     }
 
