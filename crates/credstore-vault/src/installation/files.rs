@@ -16,7 +16,8 @@ use crate::seal::write_and_sync;
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
-const FOREIGN_ACCESS: u32 = 0o077;
+/// Every access by group and others.
+pub(crate) const FOREIGN_ACCESS: u32 = 0o077;
 
 /// The exclusive lock of a data folder. Ends with the value, and with the process however it ends.
 #[derive(Debug)]
@@ -81,11 +82,17 @@ pub(crate) enum Access {
     Public,
 }
 
+/// Opens for reading, without following a link and without waiting for the other end of a pipe.
+pub(crate) fn reading_no_link() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    options
+}
+
 /// Opens a file of ours for reading. `Ok(None)`: it is not there. Links are not followed, and what is not a file
 /// (a pipe would hang whoever reads it) is refused; judged on the open file, so that nobody can swap it in between.
 pub(crate) fn open(path: &Path, access: Access) -> Result<Option<File>, OpenError> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = match OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+    let file = match reading_no_link().open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(no_file(path, error)),
@@ -109,9 +116,8 @@ fn no_file(path: &Path, error: io::Error) -> OpenError {
 
 /// Takes the lock, or says who has it.
 pub(crate) fn lock(path: &Path) -> Result<FolderLock, OpenError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
-    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    let mut options = reading_no_link();
+    options.write(true).create(true).truncate(false).mode(FILE_MODE);
     let mut file = options.open(path).map_err(|error| no_file(path, error))?;
     if !file.metadata().map_err(io_error(path))?.is_file() {
         return Err(OpenError::NotAFile(path.to_owned()));

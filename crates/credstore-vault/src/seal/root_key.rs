@@ -3,9 +3,9 @@
 //! It lies in its own file with 32 random bytes in base64, or is derived from a passphrase. It is never made
 //! for a store that exists: a new key would not open it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -16,12 +16,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::OpenError;
+use crate::installation::files::{self, FOREIGN_ACCESS};
 use crate::random;
 
 /// Largest root key file that is read, in bytes: 44 characters and some white space.
 const FILE_MAX: u64 = 256;
-/// Bits that may not be set on a root key file: every access by group and others.
-const FOREIGN_ACCESS: u32 = 0o077;
 /// Argon2id memory in KiB. Source: reliability goal C5, rust-stack section 5: 64 MiB, three passes.
 const ARGON2_MEMORY_KIB: u32 = 64 * 1024;
 const ARGON2_PASSES: u32 = 3;
@@ -106,9 +105,7 @@ impl RootKey {
     /// [`OpenError::RootKeyMissing`], [`OpenError::Permissions`], [`OpenError::ForeignOwner`],
     /// [`OpenError::RootKeyMalformed`].
     pub fn read(path: &Path) -> Result<Self, OpenError> {
-        let no_follow = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let opened = OpenOptions::new().read(true).custom_flags(no_follow.bits().cast_signed()).open(path);
-        let file = opened.map_err(|source| match source.kind() {
+        let file = files::reading_no_link().open(path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => OpenError::RootKeyMissing(path.to_owned()),
             _ => OpenError::Io { path: path.to_owned(), source },
         })?;
@@ -132,7 +129,7 @@ impl RootKey {
         let key = Self::random();
         let mut text = Zeroizing::new(STANDARD.encode(&key.0[..]));
         text.push('\n');
-        crate::installation::files::write_new(path, text.as_bytes())?;
+        files::write_new(path, text.as_bytes())?;
         Ok(key)
     }
 
