@@ -140,16 +140,13 @@ fn stop(limit: Option<Duration>) -> Result<watch::Receiver<Option<Ending>>, CliE
     let signals = Stop::with_hangup()?;
     let (send, stopped) = watch::channel(None);
     tokio::spawn(async move {
-        let time_up = async {
-            match limit {
-                Some(limit) => tokio::time::sleep(limit).await,
-                None => std::future::pending().await,
+        let told = signals.wait();
+        let ending = match limit {
+            Some(limit) => tokio::time::timeout(limit, told).await.map_or(Ending::TimeUp(limit), |()| Ending::Told),
+            None => {
+                told.await;
+                Ending::Told
             }
-            limit.unwrap_or_default()
-        };
-        let ending = tokio::select! {
-            () = signals.wait() => Ending::Told,
-            limit = time_up => Ending::TimeUp(limit),
         };
         // Nobody listens any more only when the command has ended.
         let _ = send.send(Some(ending));

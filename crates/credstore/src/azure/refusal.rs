@@ -56,7 +56,7 @@ impl Refusal {
             return Self { code: String::new(), inner: String::new(), text: String::new(), words };
         };
         let code = code(&error.code, sent);
-        let inner = code_of_inner(error.innererror.map(|inner| inner.code), sent);
+        let inner = error.innererror.map_or_else(String::new, |inner| self::code(&inner.code, sent));
         let known = match service {
             Service::Vault => VAULT_CODES.iter().any(|known| known.eq_ignore_ascii_case(&code)),
             // They have hundreds of codes, and no request to them carries a value.
@@ -69,10 +69,6 @@ impl Refusal {
         };
         Self { code, inner, text: error.message, words }
     }
-}
-
-fn code_of_inner(inner: Option<String>, sent: Option<&Secret>) -> String {
-    inner.map(|inner| code(&inner, sent)).unwrap_or_default()
 }
 
 /// `text` if it has the form of a code, else nothing: then the status stands for it.
