@@ -106,27 +106,34 @@ def store():
 # ---- errors of the disk ---------------------------------------------------------------------------------------------
 
 
+def assert_goes_on(here: Store) -> None:
+    """What was acknowledged is there, and the next life writes on."""
+    here.assert_nothing_lost()
+    here.write(5)
+    here.assert_nothing_lost()
+
+
+@contextlib.contextmanager
+def after_a_fault_of_the_log(call: str, when: str):
+    """A store whose writer ended when `call` on the log reported an error."""
+    with store() as here:
+        life = here.write_until_it_fails(*here.fault(call, here.log, when))
+        assert life.exit_code == 1 and "disk I/O error" in life.words, life.words
+        assert "EIO" in here.trace.read_text(), "the fault did not happen"
+        yield here
+
+
 def a_sync_of_the_log_that_fails_stops_the_writes_and_loses_nothing() -> None:
     for when in ("1", "2", "9", "1+"):
-        with store() as here:
-            life = here.write_until_it_fails(*here.fault("sync", here.log, when))
-            assert life.exit_code == 1 and "disk I/O error" in life.words, life.words
-            assert "EIO" in here.trace.read_text(), "the fault did not happen"
+        with after_a_fault_of_the_log("sync", when) as here:
             assert here.log.stat().st_size > 0, "the log was removed after a failed sync"
-            here.assert_nothing_lost()
-            here.write(5)
-            here.assert_nothing_lost()
+            assert_goes_on(here)
 
 
 def a_write_to_the_log_that_fails_stops_the_writes_and_loses_nothing() -> None:
     for when in ("1", "2", "30", "1+"):
-        with store() as here:
-            life = here.write_until_it_fails(*here.fault("pwrite64", here.log, when))
-            assert life.exit_code == 1 and "disk I/O error" in life.words, life.words
-            assert "EIO" in here.trace.read_text(), "the fault did not happen"
-            here.assert_nothing_lost()
-            here.write(5)
-            here.assert_nothing_lost()
+        with after_a_fault_of_the_log("pwrite64", when) as here:
+            assert_goes_on(here)
 
 
 def a_sync_or_write_of_the_file_that_fails_keeps_the_log() -> None:
@@ -137,9 +144,7 @@ def a_sync_or_write_of_the_file_that_fails_keeps_the_log() -> None:
             assert life.exit_code == 1 and "ReadOnly" in life.words, life.words
             assert here.trace.read_text().count("EIO") == 1, "the fault happens once: later calls report success"
             assert here.log.stat().st_size > 0, "the log was removed on the word of a later sync"
-            here.assert_nothing_lost()
-            here.write(5)
-            here.assert_nothing_lost()
+            assert_goes_on(here)
 
 
 # ---- a full disk ----------------------------------------------------------------------------------------------------

@@ -84,6 +84,15 @@ impl Crashed {
         }
         at
     }
+
+    /// With `log` in the place of its own it opens, and has exactly what was acknowledged in the first `end` bytes.
+    fn assert_log_counts_until(&self, end: usize, log: &[u8], what: &str) {
+        let folder = self.with(&self.store, log);
+        let installation = open(folder.path()).unwrap_or_else(|error| panic!("{what}: {error}"));
+        for (number, there) in present(&installation).into_iter().enumerate() {
+            assert_eq!(there, self.acknowledged[number] <= end, "secret {number}, {what}");
+        }
+    }
 }
 
 fn vault_in(installation: &Installation) -> Result<Vault, VaultError> {
@@ -117,11 +126,7 @@ fn every_acknowledged_write_before_a_cut_of_the_log_is_there() {
     }
     let whole = crashed.log.len();
     for cut in cuts.into_iter().filter(|cut| *cut <= whole) {
-        let at = crashed.with(&crashed.store, &crashed.log[..cut]);
-        let installation = open(at.path()).unwrap_or_else(|error| panic!("cut at {cut}: {error}"));
-        for (number, there) in present(&installation).into_iter().enumerate() {
-            assert_eq!(there, crashed.acknowledged[number] <= cut, "secret {number}, cut at {cut}");
-        }
+        crashed.assert_log_counts_until(cut, &crashed.log[..cut], &format!("cut at {cut}"));
     }
 }
 
@@ -133,11 +138,7 @@ fn a_changed_frame_of_the_log_ends_it_and_nothing_wrong_is_served() {
         for at in [begin, begin + 8, begin + 24, begin + 24 + PAGE / 2, begin + FRAME - 1] {
             let mut log = crashed.log.clone();
             log[at] ^= 0x10;
-            let folder = crashed.with(&crashed.store, &log);
-            let installation = open(folder.path()).unwrap_or_else(|error| panic!("frame {frame}: {error}"));
-            for (number, there) in present(&installation).into_iter().enumerate() {
-                assert_eq!(there, crashed.acknowledged[number] <= begin, "secret {number}, frame {frame}");
-            }
+            crashed.assert_log_counts_until(begin, &log, &format!("frame {frame}"));
         }
     }
 }
