@@ -37,6 +37,10 @@ pub(super) fn gather(options: &Options) -> Outcome<Conditions> {
         ("credstore", said(&format!("{binary} version"))?.lines().next().unwrap_or_default().to_owned()),
         ("nginx", said("nginx -v 2>&1 | sed 's/.*: //'")?),
         ("wrk", said("wrk -v 2>&1 | head -n 1 | cut -d' ' -f1-2")?),
+        (
+            "reads",
+            "both servers get the same request, token included, and answer the same body over TLS 1.3".to_owned(),
+        ),
         ("rounds", format!("{} of {} s, in alternation; medians", options.rounds, options.step.as_secs_f64())),
     ])
 }

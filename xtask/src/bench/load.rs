@@ -50,11 +50,11 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Prepares the script. `host` is sent as the Host header.
-    pub(super) fn new(scratch: &Path, name: &str, url: &str, host: &str, token: Option<&str>) -> Outcome<Self> {
+    pub(super) fn new(scratch: &Path, name: &str, url: &str, host: &str, token: &str) -> Outcome<Self> {
         let script = scratch.join(format!("read-{name}.lua"));
-        let bearer = token.map(|token| format!("wrk.headers[\"Authorization\"] = \"Bearer {token}\"\n"));
-        let bearer = bearer.unwrap_or_default();
-        private_file(&script, &format!("wrk.headers[\"Host\"] = \"{host}\"\n{bearer}{DONE}"))?;
+        let headers =
+            format!("wrk.headers[\"Host\"] = \"{host}\"\nwrk.headers[\"Authorization\"] = \"Bearer {token}\"\n");
+        private_file(&script, &format!("{headers}{DONE}"))?;
         Ok(Self { script, url: url.to_owned() })
     }
 

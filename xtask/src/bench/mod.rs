@@ -116,8 +116,9 @@ fn reads(
 ) -> Outcome<Vec<Reads>> {
     let body = prepared.body(running)?;
     let rival = nginx::Nginx::serve(scratch, &body)?;
-    let ours = load::Reading::new(scratch, "ours", &running.secret_url(), &running.host(), Some(prepared.token()))?;
-    let theirs = load::Reading::new(scratch, "nginx", &rival.url(), "localhost", None)?;
+    let ours = load::Reading::new(scratch, "ours", &running.secret_url(), &running.host(), prepared.token())?;
+    // The same request for both, to the last byte of the header that only one of them looks at.
+    let theirs = load::Reading::new(scratch, "nginx", &rival.url(), &running.host(), prepared.token())?;
     let mut rows = Vec::new();
     for connections in CONCURRENCY {
         let mut row = Reads::at(connections);

@@ -34,7 +34,7 @@ impl Nginx {
 
     /// Where it serves.
     pub(super) fn url(&self) -> String {
-        format!("https://127.0.0.1:{}/secrets/bench-secret", self.port)
+        format!("https://127.0.0.1:{}/secrets/bench-secret?api-version=2025-07-01", self.port)
     }
 
     /// Its process. There is no master process: `daemon off; master_process off`.
