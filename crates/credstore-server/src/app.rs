@@ -18,7 +18,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -35,7 +35,7 @@ use crate::{arm, data_plane, directory, graph};
 
 /// The whole service: data plane, directory, ARM and Graph of one installation. Cheap to clone.
 ///
-/// Writes run on the runtime's blocking threads, so every call needs a Tokio runtime around it.
+/// Most writes run on the runtime's blocking threads, so every call needs a Tokio runtime around it.
 #[derive(Clone)]
 pub struct App(Arc<Shared>);
 
@@ -122,12 +122,17 @@ impl App {
         self.0.tokens.caller(self.0.installation.directory(), &self.0.names, audience, headers, self.now())
     }
 
+    /// A turn among the writes at once; its end is the end of the write.
+    pub(crate) async fn turn_to_write(&self) -> Result<SemaphorePermit<'_>, Lost> {
+        self.0.writes.acquire().await.map_err(|_| Lost)
+    }
+
     /// Runs work that waits for the disk, or keeps a core busy, where it holds up nobody else.
     pub(crate) async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Installation) -> T + Send + 'static,
     ) -> Result<T, Lost> {
-        let _turn = self.0.writes.acquire().await.map_err(|_| Lost)?;
+        let _turn = self.turn_to_write().await?;
         let installation = Arc::clone(&self.0.installation);
         tokio::task::spawn_blocking(move || work(&installation)).await.map_err(|_| Lost)
     }

@@ -121,6 +121,14 @@ fn part_of_key(vault: &VaultInner, part: Option<&[u8]>) -> Result<[u8; 16], Vaul
         .ok_or_else(|| StoreFailure::damaged(format!("the key of a row of vault {}", vault.state().record.name)).into())
 }
 
+fn unless_conflicting(outcome: Result<Revision, CommitError>) -> Result<bool, VaultError> {
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(CommitError::Conflict) => Ok(false),
+        Err(CommitError::Storage(error)) => Err(error.into()),
+    }
+}
+
 impl<'a> Slot<'a> {
     pub(super) fn of(vault: &'a VaultInner, name: &'a SecretName) -> Self {
         Self { vault, tag: vault.key.tag(&name.canonical()), name: Some(name) }
@@ -252,11 +260,12 @@ impl<'a> Slot<'a> {
 
     /// Commits. `Ok(false)`: another write came first, or the vault has gone.
     pub(super) fn commit(&self, batch: Batch) -> Result<bool, VaultError> {
-        match self.vault.key.storage().commit(batch) {
-            Ok(_) => Ok(true),
-            Err(CommitError::Conflict) => Ok(false),
-            Err(CommitError::Storage(error)) => Err(error.into()),
-        }
+        unless_conflicting(self.vault.key.storage().commit(batch))
+    }
+
+    /// [`commit`](Self::commit) without holding the thread.
+    pub(super) async fn committed(&self, batch: Batch) -> Result<bool, VaultError> {
+        unless_conflicting(self.vault.key.storage().submit(batch).await)
     }
 
     /// What callers see of a version.

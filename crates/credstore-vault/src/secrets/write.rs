@@ -21,16 +21,31 @@ fn moved(before: Timestamp, now: Timestamp) -> Timestamp {
 }
 
 impl Vault {
+    /// [`set_secret_async`](Self::set_secret_async) for a caller that waits.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_secret(
+        &self,
+        caller: &Caller,
+        name: &SecretName,
+        set: SetSecret,
+        now: Timestamp,
+    ) -> Result<SecretRecord, VaultError> {
+        pollster::block_on(self.set_secret_async(caller, name, set, now))
+    }
+
     /// Makes a new version, which becomes the current one even when it is disabled. Permission: `secrets set`.
     ///
-    /// Returns when it is durable. Nothing of an earlier version is carried over.
+    /// Ready when it is durable. Nothing of an earlier version is carried over. Given up in between, the version may
+    /// be made or not.
     ///
     /// # Errors
     /// [`VaultError::DeletedButRecoverable`], [`VaultError::BadParameter`], [`VaultError::Denied`],
     /// [`VaultError::Store`].
     ///
     /// Source: Key Vault data plane, "Set Secret"; contract section 6.
-    pub fn set_secret(
+    pub async fn set_secret_async(
         &self,
         caller: &Caller,
         name: &SecretName,
@@ -76,7 +91,7 @@ impl Vault {
             head.current = properties.clone();
             batch.put(slot.version_key(kind::VALUE, &version), sealed_value.clone());
             batch.put(slot.key(kind::SECRET), slot.sealed_head(kind::SECRET, &head)?);
-            if slot.commit(batch)? {
+            if slot.committed(batch).await? {
                 return slot.record(&head.name, properties, Some(set.value), state.retention, head.last_read);
             }
             self.allow(caller, Operation::SetSecret)?;

@@ -8,7 +8,11 @@
 pub mod memory;
 pub mod sqlite;
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_channel::oneshot;
 
 pub use memory::MemoryStorage;
 pub use sqlite::SqliteStorage;
@@ -83,6 +87,47 @@ impl Batch {
 /// Keys and rows in the order of the keys.
 pub type Rows = Vec<(Vec<u8>, Row)>;
 
+/// A batch on its way to the disk: await it, or [`wait`](Self::wait). Given up, it is written all the same.
+#[derive(Debug)]
+pub struct PendingCommit(oneshot::Receiver<Result<Revision, CommitError>>);
+
+/// The other end of a [`PendingCommit`].
+type Answer = oneshot::Sender<Result<Revision, CommitError>>;
+
+impl PendingCommit {
+    /// A commit and where its outcome is told. An answer that is dropped says that the writer has stopped.
+    fn with_answer() -> (Answer, Self) {
+        let (answer, outcome) = oneshot::channel();
+        (answer, Self(outcome))
+    }
+
+    /// Holds the thread until the outcome is known.
+    ///
+    /// # Errors
+    /// As [`Storage::commit`].
+    pub fn wait(self) -> Result<Revision, CommitError> {
+        pollster::block_on(self)
+    }
+}
+
+impl From<Result<Revision, CommitError>> for PendingCommit {
+    fn from(outcome: Result<Revision, CommitError>) -> Self {
+        let (answer, pending) = Self::with_answer();
+        // The receiver is in the next line.
+        let _ = answer.send(outcome);
+        pending
+    }
+}
+
+impl Future for PendingCommit {
+    type Output = Result<Revision, CommitError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let stopped = || StorageError::ReadOnly("the writer has stopped".to_owned());
+        Pin::new(&mut self.0).poll(context).map(|told| told.unwrap_or_else(|_| Err(CommitError::Storage(stopped()))))
+    }
+}
+
 /// A place for rows. Reads never wait for a commit's sync.
 pub trait Storage: Send + Sync {
     /// The row of `key`.
@@ -103,6 +148,11 @@ pub trait Storage: Send + Sync {
     /// [`CommitError::Conflict`] when a precondition does not hold. After [`StorageError::Io`] of a commit it is not
     /// known whether the batch is there; the storage takes no more writes until it is opened again.
     fn commit(&self, batch: Batch) -> Result<Revision, CommitError>;
+
+    /// As [`commit`](Self::commit), without holding a thread until the batch is durable.
+    fn submit(&self, batch: Batch) -> PendingCommit {
+        self.commit(batch).into()
+    }
 
     /// Why writes are refused, when they are.
     fn read_only(&self) -> Option<String>;

@@ -25,7 +25,9 @@ use quick_cache::sync::Cache;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
-use super::{Batch, CommitError, KEY_MAX, Revision, Row, Rows, Storage, StorageError, end_of_prefix};
+use super::{
+    Answer, Batch, CommitError, KEY_MAX, PendingCommit, Revision, Row, Rows, Storage, StorageError, end_of_prefix,
+};
 
 /// Most batches in one transaction. Ours: past that the answer takes longer than the shared sync saves.
 pub const GROUP_MAX: usize = 256;
@@ -58,7 +60,7 @@ impl Weighter<Box<[u8]>, Row> for ByBytes {
 
 struct Request {
     batch: Batch,
-    answer: SyncSender<Result<Revision, CommitError>>,
+    answer: Answer,
 }
 
 /// What readers and the writer share.
@@ -234,11 +236,16 @@ impl Storage for SqliteStorage {
     }
 
     fn commit(&self, batch: Batch) -> Result<Revision, CommitError> {
-        let stopped = || CommitError::Storage(StorageError::ReadOnly("the writer has stopped".to_owned()));
-        let (answer, answered) = sync_channel(1);
-        let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        queue.send(Request { batch, answer }).map_err(|_| stopped())?;
-        answered.recv().map_err(|_| stopped())?
+        self.submit(batch).wait()
+    }
+
+    fn submit(&self, batch: Batch) -> PendingCommit {
+        let (answer, pending) = PendingCommit::with_answer();
+        if let Some(queue) = &self.queue {
+            // A request that cannot be sent drops its answer, and that is the answer.
+            let _ = queue.send(Request { batch, answer });
+        }
+        pending
     }
 
     fn read_only(&self) -> Option<String> {

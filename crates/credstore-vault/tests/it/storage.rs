@@ -63,6 +63,23 @@ fn what_was_put_is_there_until_it_is_deleted() {
 }
 
 #[test]
+fn commits_may_be_awaited_together_or_given_up_and_are_written_all_the_same() {
+    every(|storage| {
+        let awaited: Vec<_> = (0..100_u8).map(|n| storage.submit(put(&[1, n], b"awaited"))).collect();
+        drop(storage.submit(put(b"given up", b"written")));
+        let revisions: Vec<_> = awaited.into_iter().map(|commit| commit.wait().unwrap()).collect();
+        assert!(revisions.is_sorted_by(|one, next| one < next), "{revisions:?}");
+        // A later commit is answered after every earlier one.
+        storage.commit(put(b"last", b"")).unwrap();
+        assert_eq!(value(storage, b"given up"), Some(b"written".to_vec()));
+        assert_eq!(storage.scan(&[1], None, 200).unwrap().len(), 100);
+        let mut twice = put(b"last", b"again");
+        twice.expect(b"last".to_vec(), Expected::Absent);
+        assert!(matches!(storage.submit(twice).wait(), Err(CommitError::Conflict)));
+    });
+}
+
+#[test]
 fn a_batch_whose_precondition_does_not_hold_leaves_no_trace() {
     every(|storage| {
         let revision = storage.commit(put(b"a", b"1")).unwrap();
