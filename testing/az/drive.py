@@ -1,4 +1,4 @@
-"""Microsoft's `az` at the embedded vault: sign-in, groups, vaults, secrets, apps, and the five steps.
+"""Microsoft's `az` at the embedded vault: sign-in, groups, vaults, secrets, apps, roles, and the five steps.
 
 Runs below testing/private-hosts. Each check is one subject in the order in which a person meets it; the last one builds
 the five steps with `az` alone and compares what is there with what `credstore setup embedded` leaves.
@@ -123,6 +123,39 @@ class Cloud:
         app.refused(*show)
         denied = app.refused("ad", "app", "list", "--all")
         assert "Insufficient privileges to complete the operation." in denied, denied
+
+    def a_role_opens_a_vault_that_uses_roles(self) -> None:
+        """Without --enable-rbac-authorization, as new vaults are made today."""
+        vault = self.az("keyvault", "create", "--name", "roles-kv", "--resource-group", GROUP, "--location", "local")
+        assert vault["properties"]["enableRbacAuthorization"] is True, vault
+        self.here.make_names_known()
+        secret = ("--vault-name", "roles-kv", "--name", "db")
+        refused = self.az.refused("keyvault", "secret", "set", *secret, "--value", "one")
+        assert "ForbiddenByRbac" in refused and "Microsoft.KeyVault/vaults/secrets/setSecret/action" in refused, refused
+        policy = self.az.refused(
+            *("keyvault", "set-policy", "--name", "roles-kv", "--spn", self.app_id, "--secret-permissions", "get")
+        )
+        assert "--enable-rbac-authorization" in policy, policy
+        roles = {role["roleName"] for role in self.az("role", "definition", "list")}
+        assert len(roles) == 10 and "Key Vault Secrets User" in roles, roles
+        assert len(self.az("role", "definition", "list", "--name", "Key Vault Reader")) == 1
+        officer = ("--role", "Key Vault Secrets Officer", "--scope", vault["id"])
+        self.az("role", "assignment", "create", "--assignee", self.az.client_id, *officer)
+        self.az("keyvault", "secret", "set", *secret, "--value", "one")
+        user = ("--role", "Key Vault Secrets User", "--scope", f"{vault['id']}/secrets/db")
+        made = self.az("role", "assignment", "create", "--assignee", self.app_id, *user)
+        assert made["principalId"] == self.principal, made
+        app = Az(self.here, self.app_id, self.pem, "app")
+        assert app("keyvault", "secret", "show", *secret)["value"] == "one"
+        assert "ForbiddenByRbac" in app.refused("keyvault", "secret", "list", "--vault-name", "roles-kv")
+        listed = self.az("role", "assignment", "list", "--all")
+        assert {(one["roleDefinitionName"], one["principalName"]) for one in listed} == {
+            ("Key Vault Secrets Officer", self.az.client_id),
+            ("Key Vault Secrets User", self.app_id),
+        }, listed
+        assert len(self.az("role", "assignment", "list", "--assignee", self.app_id, "--all")) == 1
+        self.az("role", "assignment", "delete", "--assignee", self.app_id, *user)
+        assert "ForbiddenByRbac" in app.refused("keyvault", "secret", "show", *secret)
 
     def a_secret_has_versions_and_attributes(self) -> None:
         secret = ("--vault-name", VAULT, "--name", "db")
@@ -278,6 +311,7 @@ def main() -> int:
             cloud.an_app_is_made_shown_listed_and_renamed,
             cloud.a_certificate_is_registered_listed_and_taken_away,
             cloud.a_policy_is_what_an_app_may_do_and_no_more,
+            cloud.a_role_opens_a_vault_that_uses_roles,
             cloud.a_secret_has_versions_and_attributes,
             cloud.a_secret_is_deleted_recovered_purged_and_restored,
             cloud.a_vault_is_deleted_recovered_and_purged,

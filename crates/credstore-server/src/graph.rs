@@ -11,8 +11,8 @@ use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use hyper::body::{Body, Bytes};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -26,6 +26,12 @@ use crate::outcome::{Outcome, allow, empty_answer, json_answer};
 use crate::routes::{Access, Captures, Endpoint, Found, GraphEndpoint, Surface, find};
 use crate::store::{self, ToPeer};
 use crate::uri::{Parameters, segments};
+
+/// Body of `POST /directoryObjects/getByIds`.
+#[derive(Deserialize)]
+struct ObjectsByIds {
+    ids: Vec<String>,
+}
 
 /// Why Graph does not do what it was asked.
 #[derive(Debug)]
@@ -212,6 +218,7 @@ impl Call<'_> {
             GraphEndpoint::ListServicePrincipals => self.service_principals(&query),
             GraphEndpoint::CreateServicePrincipal => self.create_service_principal(self.read(body).await?).await,
             GraphEndpoint::GetServicePrincipal => self.get_service_principal(),
+            GraphEndpoint::ObjectsByIds => self.objects(self.read(body).await?),
         }
     }
 
@@ -307,6 +314,18 @@ impl Call<'_> {
         let mut all = self.directory().service_principals(&self.caller)?.into_iter();
         let found = all.find(|principal| principal.id == id).ok_or_else(|| Problem::NotFound(id.to_string()))?;
         Ok(json_answer(StatusCode::OK, &self.principal(found)))
+    }
+
+    /// `az` asks for the names of principals in role assignments. Applications are not among the types it asks for.
+    fn objects(&self, request: ObjectsByIds) -> Answer {
+        let all = self.directory().service_principals(&self.caller)?.into_iter();
+        let asked = |id: &ObjectId| request.ids.iter().any(|asked| asked.eq_ignore_ascii_case(id.as_str()));
+        let found = all.filter(|principal| asked(&principal.id)).map(|principal| {
+            let mut object = self.principal(principal);
+            object["@odata.type"] = json!("#microsoft.graph.servicePrincipal");
+            object
+        });
+        Ok(self.collection("directoryObjects", found.collect()))
     }
 
     async fn create_service_principal(&self, request: ServicePrincipalParameters) -> Answer {

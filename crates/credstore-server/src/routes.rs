@@ -82,6 +82,12 @@ pub enum ManagementEndpoint {
     ListDeletedVaults,
     GetDeletedVault,
     PurgeVault,
+    ListRoles,
+    GetRole,
+    ListAssignments,
+    GetAssignment,
+    PutAssignment,
+    DeleteAssignment,
 }
 
 /// What Graph answers.
@@ -98,6 +104,7 @@ pub enum GraphEndpoint {
     ListServicePrincipals,
     CreateServicePrincipal,
     GetServicePrincipal,
+    ObjectsByIds,
 }
 
 /// One row of the table.
@@ -186,6 +193,33 @@ pub static ROUTES: &[Route] = &[
     management("DELETE", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}",         M::DeleteVault,       Operator),
     management("PUT",    "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/accessPolicies/{change}", M::ChangePolicies, Operator),
 
+    management("GET", "/providers/Microsoft.Authorization/roleDefinitions", M::ListRoles, Operator),
+    management("GET", "/providers/Microsoft.Authorization/roleDefinitions/{r}", M::GetRole, Operator),
+    management("GET", "/subscriptions/{s}/providers/Microsoft.Authorization/roleDefinitions", M::ListRoles, Operator),
+    management("GET", "/subscriptions/{s}/providers/Microsoft.Authorization/roleDefinitions/{r}", M::GetRole, Operator),
+    management("GET", "/subscriptions/{s}/providers/Microsoft.Authorization/roleAssignments", M::ListAssignments, Operator),
+    management("GET", "/subscriptions/{s}/providers/Microsoft.Authorization/roleAssignments/{a}", M::GetAssignment, Operator),
+    management("PUT", "/subscriptions/{s}/providers/Microsoft.Authorization/roleAssignments/{a}", M::PutAssignment, Operator),
+    management("DELETE", "/subscriptions/{s}/providers/Microsoft.Authorization/roleAssignments/{a}", M::DeleteAssignment, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Authorization/roleDefinitions", M::ListRoles, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Authorization/roleDefinitions/{r}", M::GetRole, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Authorization/roleAssignments", M::ListAssignments, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Authorization/roleAssignments/{a}", M::GetAssignment, Operator),
+    management("PUT", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Authorization/roleAssignments/{a}", M::PutAssignment, Operator),
+    management("DELETE", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Authorization/roleAssignments/{a}", M::DeleteAssignment, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/providers/Microsoft.Authorization/roleDefinitions", M::ListRoles, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/providers/Microsoft.Authorization/roleDefinitions/{r}", M::GetRole, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/providers/Microsoft.Authorization/roleAssignments", M::ListAssignments, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/providers/Microsoft.Authorization/roleAssignments/{a}", M::GetAssignment, Operator),
+    management("PUT", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/providers/Microsoft.Authorization/roleAssignments/{a}", M::PutAssignment, Operator),
+    management("DELETE", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/providers/Microsoft.Authorization/roleAssignments/{a}", M::DeleteAssignment, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/{kind}/{object}/providers/Microsoft.Authorization/roleDefinitions", M::ListRoles, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/{kind}/{object}/providers/Microsoft.Authorization/roleDefinitions/{r}", M::GetRole, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/{kind}/{object}/providers/Microsoft.Authorization/roleAssignments", M::ListAssignments, Operator),
+    management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/{kind}/{object}/providers/Microsoft.Authorization/roleAssignments/{a}", M::GetAssignment, Operator),
+    management("PUT", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/{kind}/{object}/providers/Microsoft.Authorization/roleAssignments/{a}", M::PutAssignment, Operator),
+    management("DELETE", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/{kind}/{object}/providers/Microsoft.Authorization/roleAssignments/{a}", M::DeleteAssignment, Operator),
+
     graph("GET",    "/v1.0/me",                                         G::Me,                     AnyToken),
     graph("GET",    "/v1.0/applications",                               G::ListApplications,       Operator),
     graph("POST",   "/v1.0/applications",                               G::CreateApplication,      Operator),
@@ -199,6 +233,7 @@ pub static ROUTES: &[Route] = &[
     graph("GET",    "/v1.0/servicePrincipals",                          G::ListServicePrincipals,  Operator),
     graph("POST",   "/v1.0/servicePrincipals",                          G::CreateServicePrincipal, Operator),
     graph("GET",    "/v1.0/servicePrincipals/{id}",                     G::GetServicePrincipal,    Operator),
+    graph("POST",   "/v1.0/directoryObjects/getByIds",                  G::ObjectsByIds,           Operator),
 ];
 
 /// What the table says about a request.

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use credstore_protocol::{SecretName, SecretVersion, Timestamp, VaultName};
+use credstore_protocol::{ObjectId, SecretName, SecretVersion, Timestamp, VaultName};
 
 use crate::access::{Caller, Operation, PermissionModel};
 use crate::seal::SealError;
@@ -168,6 +168,15 @@ impl StoreFailure {
     }
 }
 
+/// On what an operation was denied; Azure's text for roles names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeniedPlace {
+    /// Resource group of the vault.
+    pub group: String,
+    /// The object as the request names it; none for the vault as a whole.
+    pub object: Option<String>,
+}
+
 /// Why an operation on a vault or its secrets was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
@@ -194,7 +203,7 @@ pub enum VaultError {
     /// The version is disabled. Enabling it gives the value back.
     #[error("secret {0} is disabled")]
     SecretDisabled(SecretName),
-    /// No access policy allows the operation.
+    /// No access policy or role allows the operation.
     #[error("{} is not granted", operation.permission())]
     Denied {
         /// Who asked.
@@ -203,12 +212,23 @@ pub enum VaultError {
         operation: Operation,
         /// Where.
         vault: VaultName,
+        /// On what in the vault. Boxed: every result carries the size of its error.
+        place: Box<DeniedPlace>,
         /// What decided.
         model: PermissionModel,
     },
     /// Only the operator may do this.
     #[error("only the operator may do this")]
     NotOperator,
+    /// Another id has the same role, principal and scope.
+    #[error("role assignment {0} is the same")]
+    RoleAssignmentExists(ObjectId),
+    /// The id names another assignment, and an assignment does not change.
+    #[error("a role assignment cannot be changed")]
+    RoleAssignmentFixed,
+    /// There are as many role assignments as may be.
+    #[error("too many role assignments")]
+    RoleAssignmentLimit,
     /// A deleted secret still has this name: recover or purge it.
     #[error("a deleted secret has the name {0}")]
     DeletedButRecoverable(SecretName),

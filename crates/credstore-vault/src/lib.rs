@@ -19,7 +19,8 @@ pub use access::Caller;
 pub use authority::CertificateAuthority;
 pub use directory::Directory;
 pub use error::{
-    AuthorityError, DirectoryError, OpenError, SignInError, StorageError, StoreFailure, TokenRejected, VaultError,
+    AuthorityError, DeniedPlace, DirectoryError, OpenError, SignInError, StorageError, StoreFailure, TokenRejected,
+    VaultError,
 };
 pub use installation::{Installation, Operator};
 pub use seal::RootKeySource;

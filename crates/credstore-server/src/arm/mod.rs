@@ -1,10 +1,11 @@
-//! Azure Resource Manager: one subscription, any resource group, vaults.
+//! Azure Resource Manager: one subscription, any resource group, vaults, roles.
 //!
 //! Only the operator may do anything here. The subscription has the tenant's id. Resource groups are names that
 //! vaults carry, not objects: every well-formed name is a group, so `PUT` of a group stores nothing.
 //! Source: contract sections 14 and 15.
 
 mod problem;
+mod roles;
 mod vaults;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::tokens::Unauthenticated;
 use crate::uri::{Parameters, segments};
 
 use problem::{Problem, ResourceProblem, UriProblem};
+use roles::RoleCall;
 use vaults::VaultCall;
 
 /// Longest name of a resource group. Source: ARM naming rules.
@@ -130,6 +132,7 @@ impl Call<'_> {
             check_group(group)?;
         }
         let vaults = VaultCall::new(self.app, self.caller.clone(), self.path, self.parts);
+        let roles = RoleCall::new(self.app, self.caller.clone(), self.path, self.parts);
         match endpoint {
             ManagementEndpoint::CloudMetadata => Ok(json_answer(StatusCode::OK, &cloud_metadata(self.app.names()))),
             ManagementEndpoint::ListSubscriptions => Ok(self.subscriptions(operator)),
@@ -149,6 +152,12 @@ impl Call<'_> {
             ManagementEndpoint::ListDeletedVaults => vaults.list_deleted(),
             ManagementEndpoint::GetDeletedVault => vaults.get_deleted(),
             ManagementEndpoint::PurgeVault => vaults.purge().await,
+            ManagementEndpoint::ListRoles => roles.list_definitions(query.given("$filter")),
+            ManagementEndpoint::GetRole => roles.get_definition(),
+            ManagementEndpoint::ListAssignments => roles.list(query.given("$filter")),
+            ManagementEndpoint::GetAssignment => roles.get(),
+            ManagementEndpoint::PutAssignment => roles.put(body).await,
+            ManagementEndpoint::DeleteAssignment => roles.delete().await,
         }
     }
 

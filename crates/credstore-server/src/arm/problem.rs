@@ -21,6 +21,7 @@ pub(super) enum Problem {
     NotAuthorized { object: String, scope: String },
     Uri(UriProblem),
     Resource(ResourceProblem),
+    Role(RoleProblem),
     BadRequest(String),
     Body(StatusCode),
     Internal,
@@ -46,6 +47,22 @@ pub(super) enum ResourceProblem {
     VaultNotFound { name: String, group: String },
     DeletedVaultNotFound(String),
     VaultExists(String),
+}
+
+/// What is wrong with a role assignment that is asked for.
+#[derive(Debug)]
+pub(super) enum RoleProblem {
+    BadId(String),
+    NoDefinition(String),
+    NoAssignment(String),
+    NoPrincipal { id: String, tenant: String },
+    OtherPrincipalType { id: String, kind: String },
+}
+
+impl From<RoleProblem> for Problem {
+    fn from(problem: RoleProblem) -> Self {
+        Self::Role(problem)
+    }
 }
 
 impl From<UriProblem> for Problem {
@@ -89,6 +106,7 @@ impl Problem {
             ),
             Self::Uri(problem) => problem.row(),
             Self::Resource(problem) => problem.row(),
+            Self::Role(problem) => problem.row(),
             Self::BadRequest(text) => (StatusCode::BAD_REQUEST, "BadRequest", text.clone()),
             Self::Body(status) => (*status, "InvalidRequestContent", "The request body could not be read.".to_owned()),
             Self::Internal => internal(),
@@ -191,6 +209,54 @@ impl ResourceProblem {
     }
 }
 
+/// A GUID as the texts about roles write it: without hyphens.
+fn bare(id: &str) -> String {
+    shown(id).replace('-', "")
+}
+
+/// Source: learn.microsoft.com "Troubleshoot Azure RBAC", and the texts in issues of Azure's own tools.
+impl RoleProblem {
+    fn row(&self) -> Row {
+        let bad = StatusCode::BAD_REQUEST;
+        match self {
+            Self::BadId(id) => (
+                bad,
+                "InvalidRoleAssignmentId",
+                format!("The role assignment ID '{}' is not valid. The role assignment ID must be a GUID.", shown(id)),
+            ),
+            Self::NoDefinition(id) => (
+                StatusCode::NOT_FOUND,
+                "RoleDefinitionDoesNotExist",
+                format!("The specified role definition with ID '{}' does not exist.", bare(id)),
+            ),
+            Self::NoAssignment(id) => (
+                StatusCode::NOT_FOUND,
+                "RoleAssignmentNotFound",
+                format!("The role assignment '{}' is not found.", shown(id)),
+            ),
+            Self::NoPrincipal { id, tenant } => (
+                bad,
+                "PrincipalNotFound",
+                format!(
+                    "Principal {} does not exist in the directory {tenant}. Check that you have the correct principal \
+                     ID.",
+                    bare(id)
+                ),
+            ),
+            Self::OtherPrincipalType { id, kind } => (
+                bad,
+                "UnmatchedPrincipalType",
+                format!(
+                    "The PrincipalId '{}' has type 'ServicePrincipal', which is different from specified PrincipalType \
+                     '{}'.",
+                    bare(id),
+                    shown(kind)
+                ),
+            ),
+        }
+    }
+}
+
 fn internal() -> Row {
     let text = "The request could not be processed.".to_owned();
     (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", text)
@@ -225,6 +291,24 @@ fn vault_row(error: &VaultError) -> Row {
             StatusCode::FORBIDDEN,
             "AuthorizationFailed",
             "The client does not have authorization to perform this action.".to_owned(),
+        ),
+        VaultError::RoleAssignmentExists(id) => (
+            StatusCode::CONFLICT,
+            "RoleAssignmentExists",
+            format!(
+                "The role assignment already exists. The ID of the existing role assignment is {}.",
+                bare(id.as_str())
+            ),
+        ),
+        VaultError::RoleAssignmentFixed => (
+            StatusCode::BAD_REQUEST,
+            "RoleAssignmentUpdateNotPermitted",
+            "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.".to_owned(),
+        ),
+        VaultError::RoleAssignmentLimit => (
+            StatusCode::BAD_REQUEST,
+            "RoleAssignmentLimitExceeded",
+            "No more role assignments can be created.".to_owned(),
         ),
         VaultError::PurgeProtected => (
             StatusCode::FORBIDDEN,

@@ -82,7 +82,7 @@ where
     };
     let ids = Ids::new(app.site(), vault_name);
     let vault = app.installation().vaults().open(vault_name).map_err(|error| Problem::of(error, app.names(), &ids))?;
-    if let Err(error) = vault.authorize(&caller, operation) {
+    if let Err(error) = vault.authorize(&caller, operation, captures.get("name")) {
         return Err(Problem::of(error, app.names(), &ids.located(vault.location())));
     }
     let call = Call { app, ids: &ids, vault, caller, query, version, now: app.now() };

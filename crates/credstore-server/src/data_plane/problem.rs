@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use credstore_protocol::SecretName;
 use credstore_protocol::key_vault::{ErrorBody, ErrorDetail, InnerError};
-use credstore_vault::access::{Operation, PermissionModel};
-use credstore_vault::{Caller, TokenRejected, VaultError};
+use credstore_vault::access::{ObjectKind, Operation, PermissionModel};
+use credstore_vault::{Caller, DeniedPlace, TokenRejected, VaultError};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
@@ -145,7 +145,16 @@ impl Problem {
             VaultError::SecretDisabled(_) => {
                 Self::forbidden("SecretDisabled", "Operation get is not allowed on a disabled secret.")
             }
-            VaultError::Denied { caller, operation, model, .. } => denied(&caller, operation, model, names, ids),
+            VaultError::Denied { caller, operation, model: PermissionModel::AccessPolicies, .. } => {
+                denied_by_policy(&caller, operation, names, ids)
+            }
+            VaultError::Denied { caller, operation, place, model: PermissionModel::Roles, .. } => {
+                denied_by_role(&caller, operation, &place, names, ids)
+            }
+            // Roles are assigned through ARM: these do not pass here.
+            VaultError::RoleAssignmentExists(_) | VaultError::RoleAssignmentFixed | VaultError::RoleAssignmentLimit => {
+                Self::internal()
+            }
             VaultError::NotOperator => {
                 Self::forbidden("ForbiddenByPolicy", "Only the operator of this installation may do this.")
             }
@@ -182,47 +191,42 @@ impl Problem {
     }
 }
 
-/// `Microsoft.KeyVault/vaults/…` data actions. Source: Azure built-in role "Key Vault Secrets Officer".
-fn data_action(operation: Operation) -> &'static str {
-    match operation {
-        Operation::SetSecret => "secrets/setSecret/action",
-        Operation::GetSecret => "secrets/getSecret/action",
-        Operation::UpdateSecret => "secrets/update/action",
-        Operation::DeleteSecret => "secrets/delete",
-        Operation::ListSecrets | Operation::ListSecretVersions => "secrets/readMetadata/action",
-        Operation::BackupSecret => "secrets/backup/action",
-        Operation::RestoreSecret => "secrets/restore/action",
-        Operation::ListDeletedSecrets | Operation::GetDeletedSecret => "secrets/readMetadata/action",
-        Operation::RecoverSecret => "secrets/recover/action",
-        Operation::PurgeSecret => "secrets/purge/action",
-    }
-}
-
-fn denied(caller: &Caller, operation: Operation, model: PermissionModel, names: &Names, ids: &Ids) -> Problem {
+fn denied_by_policy(caller: &Caller, operation: Operation, names: &Names, ids: &Ids) -> Problem {
     let (app, object, issuer) = (&caller.app_id, &caller.object_id, &names.issuer);
     let (vault, location) = (ids.vault(), ids.location());
-    match model {
-        PermissionModel::AccessPolicies => Problem::forbidden(
-            "ForbiddenByPolicy",
-            format!(
-                "The user, group or application 'appid={app};oid={object};numgroups=0;iss={issuer}' does not have \
-                 {} permission on key vault '{vault};location={location}'. For help resolving this issue, please \
-                 see https://go.microsoft.com/fwlink/?linkid=2125287",
-                operation.permission()
-            ),
+    Problem::forbidden(
+        "ForbiddenByPolicy",
+        format!(
+            "The user, group or application 'appid={app};oid={object};numgroups=0;iss={issuer}' does not have {} \
+             permission on key vault '{vault};location={location}'. For help resolving this issue, please see \
+             https://go.microsoft.com/fwlink/?linkid=2125287",
+            operation.permission()
         ),
-        PermissionModel::Roles => Problem::forbidden(
-            "ForbiddenByRbac",
-            format!(
-                "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or \
-                 role definitions were changed recently, please observe propagation time.\r\nCaller: \
-                 appid={app};oid={object};iss={issuer}\r\nAction: 'Microsoft.KeyVault/vaults/{}'\r\nResource: \
-                 '{vault}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: null\r\nVault: \
-                 {vault};location={location}\r\n",
-                data_action(operation)
-            ),
-        ),
+    )
+}
+
+/// The resource is in lower case, as in Azure's answers.
+fn denied_by_role(caller: &Caller, operation: Operation, place: &DeniedPlace, names: &Names, ids: &Ids) -> Problem {
+    let (app, object, issuer) = (&caller.app_id, &caller.object_id, &names.issuer);
+    let (vault, location, group) = (ids.vault(), ids.location(), &place.group);
+    let mut resource = format!("/subscriptions/{}/resourcegroups/{group}", names.tenant);
+    resource += &format!("/providers/microsoft.keyvault/vaults/{vault}");
+    if let (Some(kind), Some(name)) = (ObjectKind::of(operation), &place.object) {
+        let name: String = name.chars().take(ECHO_MAX).collect();
+        resource += &format!("/{}/{name}", kind.as_str());
     }
+    Problem::forbidden(
+        "ForbiddenByRbac",
+        format!(
+            "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role \
+             definitions were changed recently, please observe propagation time.\r\nCaller: \
+             appid={app};oid={object};iss={issuer}\r\nAction: '{}'\r\nResource: '{}'\r\nAssignment: (not \
+             found)\r\nDenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\nVault: \
+             {vault};location={location}\r\n",
+            operation.data_action(),
+            resource.to_lowercase()
+        ),
+    )
 }
 
 /// 401 with the challenge that leads clients to the directory. The texts with a number are Azure's; where Azure's

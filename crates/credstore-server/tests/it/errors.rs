@@ -112,25 +112,28 @@ async fn a_vault_with_roles_denies_with_the_action_that_is_missing() {
         world.operator_object(),
         world.tenant
     );
-    for (method, path, action) in [
-        ("PUT", "/secrets/db", "secrets/setSecret/action"),
-        ("GET", "/secrets/db", "secrets/getSecret/action"),
-        ("PATCH", "/secrets/db", "secrets/update/action"),
-        ("DELETE", "/secrets/db", "secrets/delete"),
-        ("GET", "/secrets", "secrets/readMetadata/action"),
-        ("GET", "/secrets/db/versions", "secrets/readMetadata/action"),
-        ("POST", "/secrets/db/backup", "secrets/backup/action"),
-        ("POST", "/secrets/restore", "secrets/restore/action"),
-        ("GET", "/deletedsecrets", "secrets/readMetadata/action"),
-        ("GET", "/deletedsecrets/db", "secrets/readMetadata/action"),
-        ("POST", "/deletedsecrets/db/recover", "secrets/recover/action"),
-        ("DELETE", "/deletedsecrets/db", "secrets/purge/action"),
+    let tenant = &world.tenant;
+    let resource =
+        format!("/subscriptions/{tenant}/resourcegroups/credstore/providers/microsoft.keyvault/vaults/roles");
+    for (method, path, action, object) in [
+        ("PUT", "/secrets/db", "secrets/setSecret/action", "/secrets/db"),
+        ("GET", "/secrets/DB", "secrets/getSecret/action", "/secrets/db"),
+        ("PATCH", "/secrets/db", "secrets/update/action", "/secrets/db"),
+        ("DELETE", "/secrets/db", "secrets/delete", "/secrets/db"),
+        ("GET", "/secrets", "secrets/readMetadata/action", ""),
+        ("GET", "/secrets/db/versions", "secrets/readMetadata/action", "/secrets/db"),
+        ("POST", "/secrets/db/backup", "secrets/backup/action", "/secrets/db"),
+        ("POST", "/secrets/restore", "secrets/restore/action", ""),
+        ("GET", "/deletedsecrets", "secrets/readMetadata/action", ""),
+        ("GET", "/deletedsecrets/db", "secrets/readMetadata/action", "/secrets/db"),
+        ("POST", "/deletedsecrets/db/recover", "secrets/recover/action", "/secrets/db"),
+        ("DELETE", "/deletedsecrets/db", "secrets/purge/action", "/secrets/db"),
     ] {
         let text = format!(
             "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role \
              definitions were changed recently, please observe propagation time.\r\nCaller: {caller}\r\nAction: \
-             'Microsoft.KeyVault/vaults/{action}'\r\nResource: 'roles'\r\nAssignment: (not found)\r\nDenyAssignmentId: \
-             null\r\nDecisionReason: null\r\nVault: roles;location=local\r\n"
+             'Microsoft.KeyVault/vaults/{action}'\r\nResource: '{resource}{object}'\r\nAssignment: (not found)\r\nDenyAssignmentId: \
+             null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\nVault: roles;location=local\r\n"
         );
         is(&vault.send(method, path, &Value::Null).await, 403, "Forbidden", "ForbiddenByRbac", &text);
     }

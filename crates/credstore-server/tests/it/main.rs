@@ -12,6 +12,7 @@ mod names;
 mod paging;
 mod permissions;
 mod properties;
+mod roles;
 mod routes;
 mod secrets;
 mod sockets;

@@ -27,6 +27,10 @@ fn path(route: &Route, world: &World) -> String {
         ("{n}", "acme"),
         ("{l}", "local"),
         ("{change}", "add"),
+        ("{kind}", "secrets"),
+        ("{object}", "db"),
+        ("{r}", "4633458b-17de-408a-b874-0445c86b69e6"),
+        ("{a}", "5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1"),
         ("{id}", "5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1"),
     ];
     let path = filled.iter().fold(route.path.to_owned(), |path, (name, value)| path.replace(name, value));

@@ -1,11 +1,13 @@
 //! Who may do what in a vault: permissions, and the permission each operation needs.
 //!
-//! A vault decides by [access policies](AccessPolicy) or by roles. Every operation of a vault is checked before
+//! A vault decides by [access policies](AccessPolicy) or by [roles](Role). Every operation of a vault is checked before
 //! anything else.
 //! Default is to deny. Which HTTP request is which operation is the server's route table.
 //! Source: contract section 10 (azure-mgmt-keyvault enumerations).
 
+mod built_in;
 mod policies;
+mod roles;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,6 +17,8 @@ use credstore_protocol::{ClientId, ObjectId, TenantId};
 use serde::{Deserialize, Serialize};
 
 pub use policies::{AccessPolicy, allows};
+pub(crate) use roles::{Grant, permits};
+pub use roles::{ObjectKind, Role, RoleAssignment, RoleDefinition, Scope, VaultScope};
 
 /// Who asks, after the server has verified the access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -332,6 +336,23 @@ impl Operation {
         };
         Permission::Secret(permission)
     }
+
+    /// The action that a role must allow. Source: Azure resource provider operations, `Microsoft.KeyVault`.
+    pub const fn data_action(self) -> &'static str {
+        match self {
+            Self::SetSecret => "Microsoft.KeyVault/vaults/secrets/setSecret/action",
+            Self::GetSecret => "Microsoft.KeyVault/vaults/secrets/getSecret/action",
+            Self::UpdateSecret => "Microsoft.KeyVault/vaults/secrets/update/action",
+            Self::DeleteSecret => "Microsoft.KeyVault/vaults/secrets/delete",
+            Self::ListSecrets | Self::ListSecretVersions | Self::ListDeletedSecrets | Self::GetDeletedSecret => {
+                "Microsoft.KeyVault/vaults/secrets/readMetadata/action"
+            }
+            Self::BackupSecret => "Microsoft.KeyVault/vaults/secrets/backup/action",
+            Self::RestoreSecret => "Microsoft.KeyVault/vaults/secrets/restore/action",
+            Self::RecoverSecret => "Microsoft.KeyVault/vaults/secrets/recover/action",
+            Self::PurgeSecret => "Microsoft.KeyVault/vaults/secrets/purge/action",
+        }
+    }
 }
 
 /// Which way a vault decides. Azure's texts for a denial differ.
@@ -339,6 +360,6 @@ impl Operation {
 pub enum PermissionModel {
     /// By access policies.
     AccessPolicies,
-    /// By roles. Nobody has a role here yet, so such a vault denies everything.
+    /// By roles, assigned on the vault or around it.
     Roles,
 }

@@ -149,7 +149,7 @@ impl Opened {
             certificate_pem: certificate_pem.map_err(|_| damaged("ca certificate"))?,
         };
         let authority = CertificateAuthority::open(kept).ok_or_else(|| damaged("ca certificate"))?;
-        let vaults = Vaults::new(identity.tenant, operator.object_id.clone(), system);
+        let vaults = Vaults::load(identity.tenant, operator.object_id.clone(), system)?;
         Ok(Self { directory, vaults, authority, operator })
     }
 }

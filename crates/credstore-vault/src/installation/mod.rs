@@ -68,11 +68,20 @@ impl From<StorageError> for OpenError {
     }
 }
 
+impl From<StoreFailure> for OpenError {
+    fn from(failure: StoreFailure) -> Self {
+        match failure {
+            StoreFailure::Storage(error) => error.into(),
+            StoreFailure::ReadOnly(reason) => Self::Storage(StorageError::ReadOnly(reason)),
+            other => Self::Damaged { what: other.to_string() },
+        }
+    }
+}
+
 impl From<DirectoryError> for OpenError {
     fn from(error: DirectoryError) -> Self {
         match error {
-            DirectoryError::Store(StoreFailure::Storage(error)) => error.into(),
-            DirectoryError::Store(StoreFailure::ReadOnly(reason)) => Self::Storage(StorageError::ReadOnly(reason)),
+            DirectoryError::Store(failure) => failure.into(),
             other => Self::Damaged { what: other.to_string() },
         }
     }

@@ -57,6 +57,8 @@ pub(crate) mod kind {
     pub(crate) const VALUE: u8 = 12;
     /// Not a row: a backup that a client keeps.
     pub(crate) const BACKUP: u8 = 13;
+    /// A role assignment.
+    pub(crate) const ROLE_ASSIGNMENT: u8 = 32;
 }
 
 /// Whose data key it is: a vault's random id, or zeros for the installation itself.

@@ -31,7 +31,7 @@ impl Vault {
     ///
     /// Source: Key Vault data plane, "Backup Secret"; contract section 6.
     pub fn backup_secret(&self, caller: &Caller, name: &SecretName, _now: Timestamp) -> Result<String, VaultError> {
-        let state = self.allow(caller, Operation::BackupSecret)?;
+        let state = self.allow_on(caller, Operation::BackupSecret, Some(name.as_str()))?;
         let slot = Slot::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let (head, revision) = slot.head(kind::SECRET)?.ok_or_else(|| not_found(name, None))?;

@@ -25,7 +25,7 @@ impl Vault {
         name: &SecretName,
         now: Timestamp,
     ) -> Result<DeletedRecord, VaultError> {
-        let state = self.allow(caller, Operation::GetDeletedSecret)?;
+        let state = self.allow_on(caller, Operation::GetDeletedSecret, Some(name.as_str()))?;
         let slot = Slot::of(&self.inner, name);
         let (head, _) = self.waiting(&slot, name, now)?;
         deleted_record(&slot, head, state.retention)
@@ -65,7 +65,7 @@ impl Vault {
         name: &SecretName,
         now: Timestamp,
     ) -> Result<SecretRecord, VaultError> {
-        let state = self.allow(caller, Operation::RecoverSecret)?;
+        let state = self.allow_on(caller, Operation::RecoverSecret, Some(name.as_str()))?;
         let slot = Slot::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let (mut head, revision) = self.waiting(&slot, name, now)?;
@@ -78,7 +78,7 @@ impl Vault {
             if slot.commit(batch)? {
                 return slot.record(&head.name, head.current, None, state.retention, head.last_read);
             }
-            self.allow(caller, Operation::RecoverSecret)?;
+            self.allow_on(caller, Operation::RecoverSecret, Some(name.as_str()))?;
         }
         Err(VaultError::Busy)
     }
@@ -88,7 +88,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::DeletedSecretNotFound`], [`VaultError::PurgeProtected`], [`VaultError::Denied`].
     pub fn purge_secret(&self, caller: &Caller, name: &SecretName, now: Timestamp) -> Result<(), VaultError> {
-        let state = self.allow(caller, Operation::PurgeSecret)?;
+        let state = self.allow_on(caller, Operation::PurgeSecret, Some(name.as_str()))?;
         let slot = Slot::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let (_, revision) = self.waiting(&slot, name, now)?;
@@ -98,7 +98,7 @@ impl Vault {
             if destroy(&slot, revision)? {
                 return Ok(());
             }
-            self.allow(caller, Operation::PurgeSecret)?;
+            self.allow_on(caller, Operation::PurgeSecret, Some(name.as_str()))?;
         }
         Err(VaultError::Busy)
     }

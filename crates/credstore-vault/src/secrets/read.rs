@@ -53,7 +53,7 @@ impl Vault {
         name: &SecretName,
         version: Option<&SecretVersion>,
     ) -> Result<SecretRecord, VaultError> {
-        let state = self.allow(caller, Operation::GetSecret)?;
+        let state = self.allow_on(caller, Operation::GetSecret, Some(name.as_str()))?;
         let mut head = slot.current()?;
         loop {
             let Some((found, revision)) = head else { return Err(not_found(name, version)) };
@@ -111,7 +111,7 @@ impl Vault {
         after: Option<&PageToken>,
         limit: usize,
     ) -> Result<SecretPage, VaultError> {
-        let state = self.allow(caller, Operation::ListSecretVersions)?;
+        let state = self.allow_on(caller, Operation::ListSecretVersions, Some(name.as_str()))?;
         let slot = Slot::of(&self.inner, name);
         let Some((head, _)) = slot.head(kind::SECRET)? else { return Ok((Vec::new(), None)) };
         let limit = limit.clamp(1, LIST_MAX);

@@ -52,7 +52,7 @@ impl Vault {
         set: SetSecret,
         now: Timestamp,
     ) -> Result<SecretRecord, VaultError> {
-        let state = self.allow(caller, Operation::SetSecret)?;
+        let state = self.allow_on(caller, Operation::SetSecret, Some(name.as_str()))?;
         limits::check_value(set.value.expose_secret())?;
         limits::check_properties(set.content_type.as_deref(), set.tags.as_ref(), set.attributes.as_ref())?;
         let slot = Slot::of(&self.inner, name);
@@ -94,7 +94,7 @@ impl Vault {
             if slot.committed(batch).await? {
                 return slot.record(&head.name, properties, Some(set.value), state.retention, head.last_read);
             }
-            self.allow(caller, Operation::SetSecret)?;
+            self.allow_on(caller, Operation::SetSecret, Some(name.as_str()))?;
         }
         Err(VaultError::Busy)
     }
@@ -114,7 +114,7 @@ impl Vault {
         update: SecretProperties,
         now: Timestamp,
     ) -> Result<SecretRecord, VaultError> {
-        let state = self.allow(caller, Operation::UpdateSecret)?;
+        let state = self.allow_on(caller, Operation::UpdateSecret, Some(name.as_str()))?;
         limits::check_properties(update.content_type.as_deref(), update.tags.as_ref(), update.attributes.as_ref())?;
         let slot = Slot::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
@@ -144,7 +144,7 @@ impl Vault {
             if slot.commit(batch)? {
                 return slot.record(&head.name, properties, None, state.retention, head.last_read);
             }
-            self.allow(caller, Operation::UpdateSecret)?;
+            self.allow_on(caller, Operation::UpdateSecret, Some(name.as_str()))?;
         }
         Err(VaultError::Busy)
     }
@@ -162,7 +162,7 @@ impl Vault {
         name: &SecretName,
         now: Timestamp,
     ) -> Result<DeletedRecord, VaultError> {
-        let state = self.allow(caller, Operation::DeleteSecret)?;
+        let state = self.allow_on(caller, Operation::DeleteSecret, Some(name.as_str()))?;
         let slot = Slot::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let (mut head, revision) = slot.head(kind::SECRET)?.ok_or_else(|| not_found(name, None))?;
@@ -177,7 +177,7 @@ impl Vault {
                 let secret = slot.record(&head.name, head.current, None, state.retention, head.last_read)?;
                 return Ok(DeletedRecord { secret, deleted: deletion.at, scheduled_purge: deletion.purge });
             }
-            self.allow(caller, Operation::DeleteSecret)?;
+            self.allow_on(caller, Operation::DeleteSecret, Some(name.as_str()))?;
         }
         Err(VaultError::Busy)
     }

@@ -5,6 +5,7 @@
 //! [`Vaults::purge_expired`]. Operations on secrets are in [`secrets`](crate::secrets).
 
 mod record;
+mod roles;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -17,9 +18,11 @@ pub use record::{
     VaultRecord, VaultSpec,
 };
 pub(crate) use record::{Deletion, StoredVault};
+use roles::Assignments;
+pub use roles::{NewRoleAssignment, ROLE_ASSIGNMENTS_MAX, ROLE_DESCRIPTION_MAX};
 
-use crate::access::{Caller, Operation, PermissionModel, allows};
-use crate::error::{CommitError, StoreFailure, VaultError};
+use crate::access::{Caller, Grant, Operation, PermissionModel, RoleAssignment, allows, permits};
+use crate::error::{CommitError, DeniedPlace, StoreFailure, VaultError};
 use crate::seal::{DataKey, Place, kind};
 use crate::secrets::{Heads, Retention, Usage};
 use crate::storage::{Batch, Expected, Revision, Row, Storage};
@@ -35,7 +38,8 @@ pub struct Vaults {
     /// Vaults that were opened, by canonical name.
     opened: RwLock<HashMap<String, Arc<VaultInner>>>,
     heads: Arc<Heads>,
-    /// Held by whoever changes a vault resource or puts one into `opened`.
+    assignments: RwLock<Assignments>,
+    /// Held by whoever changes a vault resource or a role assignment, or puts a vault into `opened`.
     changing: Mutex<()>,
 }
 
@@ -58,13 +62,20 @@ pub(crate) struct VaultInner {
 pub(crate) struct VaultState {
     pub(crate) record: VaultRecord,
     pub(crate) retention: Retention,
+    /// What roles grant here; looked at only when the vault uses them.
+    grants: Vec<Grant>,
     gone: bool,
 }
 
 impl VaultState {
-    fn new(record: VaultRecord) -> Arc<Self> {
+    fn new(record: VaultRecord, assignments: &[RoleAssignment]) -> Arc<Self> {
         let retention = Retention::of(record.retention_days, record.purge_protection);
-        Arc::new(Self { record, retention, gone: false })
+        let grants = Grant::in_vault(assignments, &record.resource_group, &record.name);
+        Arc::new(Self { record, retention, grants, gone: false })
+    }
+
+    fn with_assignments(&self, assignments: &[RoleAssignment]) -> Arc<Self> {
+        Self::new(self.record.clone(), assignments)
     }
 }
 
@@ -81,6 +92,16 @@ impl VaultInner {
 impl Vault {
     /// The check that comes before everything else: the vault is there, and `caller` may do `operation`.
     pub(crate) fn allow(&self, caller: &Caller, operation: Operation) -> Result<Arc<VaultState>, VaultError> {
+        self.allow_on(caller, operation, None)
+    }
+
+    /// The same for an operation on the object of this name: a role may be assigned on it alone.
+    pub(crate) fn allow_on(
+        &self,
+        caller: &Caller,
+        operation: Operation,
+        object: Option<&str>,
+    ) -> Result<Arc<VaultState>, VaultError> {
         let state = self.inner.state();
         let record = &state.record;
         if state.gone {
@@ -88,25 +109,24 @@ impl Vault {
         }
         let model = if record.rbac { PermissionModel::Roles } else { PermissionModel::AccessPolicies };
         let allowed = match model {
-            PermissionModel::AccessPolicies => {
-                caller.tenant == record.tenant && allows(&record.access_policies, caller, operation)
-            }
-            PermissionModel::Roles => false,
+            PermissionModel::AccessPolicies => allows(&record.access_policies, caller, operation),
+            PermissionModel::Roles => permits(&state.grants, caller, operation, object),
         };
-        if allowed {
-            Ok(state)
-        } else {
-            Err(VaultError::Denied { caller: caller.clone(), operation, vault: record.name.clone(), model })
+        if allowed && caller.tenant == record.tenant {
+            return Ok(state);
         }
+        let place = DeniedPlace { group: record.resource_group.clone(), object: object.map(str::to_owned) };
+        let (caller, vault) = (caller.clone(), record.name.clone());
+        Err(VaultError::Denied { caller, operation, vault, place: Box::new(place), model })
     }
 
-    /// The check that every operation makes first, alone: for a server that must refuse before it reads a name
-    /// or a body.
+    /// The check that every operation makes first, alone: for a server that must refuse before it checks a name
+    /// or reads a body. `object` is the name as the request has it.
     ///
     /// # Errors
     /// [`VaultError::Denied`], or [`VaultError::VaultNotFound`] when the vault was deleted meanwhile.
-    pub fn authorize(&self, caller: &Caller, operation: Operation) -> Result<(), VaultError> {
-        self.allow(caller, operation).map(drop)
+    pub fn authorize(&self, caller: &Caller, operation: Operation, object: Option<&str>) -> Result<(), VaultError> {
+        self.allow_on(caller, operation, object).map(drop)
     }
 
     /// The vault's name as it was created.
@@ -121,8 +141,10 @@ impl Vault {
 }
 
 impl Vaults {
-    pub(crate) fn new(tenant: TenantId, operator: ObjectId, system: Arc<DataKey>) -> Self {
-        Self { tenant, operator, system, opened: RwLock::default(), heads: Arc::default(), changing: Mutex::new(()) }
+    pub(crate) fn load(tenant: TenantId, operator: ObjectId, system: Arc<DataKey>) -> Result<Self, StoreFailure> {
+        let assignments = RwLock::new(roles::load(&system)?);
+        let (opened, heads) = (RwLock::default(), Arc::default());
+        Ok(Self { tenant, operator, system, opened, heads, assignments, changing: Mutex::new(()) })
     }
 
     /// Creates a vault, or changes it when it exists.
@@ -198,7 +220,8 @@ impl Vaults {
         self.rewrite(id, record, revision)
     }
 
-    /// Deletes a vault; it can be recovered until its retention has passed.
+    /// Deletes a vault; it can be recovered until its retention has passed. Roles assigned on it or in it go for
+    /// good, as in Azure (Key Vault, soft delete: role assignments are not recovered).
     ///
     /// # Errors
     /// [`VaultError::VaultNotFound`], [`VaultError::NotOperator`].
@@ -214,11 +237,14 @@ impl Vaults {
         batch.expect(row.clone(), Expected::Revision(revision));
         batch.delete(row);
         self.put(&mut batch, kind::DELETED_VAULT, name, &StoredVault::of(id, &record, Some(deletion)))?;
+        let of_vault = |assignment: &RoleAssignment| assignment.scope.is_of(&record.resource_group, &record.name);
+        let stays = roles::without(&self.system, &self.assignments(), of_vault, &mut batch);
         self.commit(batch)?;
+        self.set_assignments(stays);
         let opened = self.opened.write().unwrap_or_else(PoisonError::into_inner).remove(&name.canonical());
         if let Some(inner) = opened {
             let retention = inner.state().retention;
-            inner.set_state(Arc::new(VaultState { record, retention, gone: true }));
+            inner.set_state(Arc::new(VaultState { record, retention, grants: Vec::new(), gone: true }));
         }
         Ok(())
     }
@@ -323,7 +349,7 @@ impl Vaults {
             row: self.row_key(kind::VAULT, name),
             usage: Usage::default(),
             heads: Arc::clone(&self.heads),
-            state: RwLock::new(VaultState::new(stored.record()?)),
+            state: RwLock::new(VaultState::new(stored.record()?, &self.assignments())),
         });
         self.opened.write().unwrap_or_else(PoisonError::into_inner).insert(canonical, Arc::clone(&inner));
         Ok(Vault { inner })
@@ -404,7 +430,7 @@ impl Vaults {
         self.put(&mut batch, kind::VAULT, &record.name, &StoredVault::of(id, &record, None))?;
         self.commit(batch)?;
         if let Some(inner) = self.opened.read().unwrap_or_else(PoisonError::into_inner).get(&record.name.canonical()) {
-            inner.set_state(VaultState::new(record.clone()));
+            inner.set_state(VaultState::new(record.clone(), &self.assignments()));
         }
         Ok(record)
     }

@@ -9,6 +9,7 @@ mod folder;
 mod installation;
 mod model;
 mod permissions;
+mod roles;
 mod secrets;
 mod storage;
 mod tokens;
