@@ -4,7 +4,6 @@
 //! `endpoint.json`; otherwise the folder is opened under its lock and the same routes answer without a socket.
 //! The command line signs in with the operator's certificate like any client.
 
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +62,6 @@ struct LastSite {
 /// File names in the data folder.
 pub(crate) const ENDPOINT_FILE: &str = "endpoint.json";
 const SITE_FILE: &str = "site.json";
-const LOCK_FILE: &str = "lock";
 /// The public certificate of the local authority.
 pub(crate) const CA_FILE: &str = "ca.pem";
 const OPERATOR_FILE: &str = "operator.pem";
@@ -189,16 +187,7 @@ pub(crate) fn running(folder: &Path) -> Option<Endpoint> {
     let text = files::read(&folder.join(ENDPOINT_FILE)).ok()?;
     let endpoint = serde_json::from_slice(&text).ok()?;
     // A server that was killed leaves the file; its lock went with it.
-    is_held(&folder.join(LOCK_FILE)).then_some(endpoint)
-}
-
-fn is_held(lock: &Path) -> bool {
-    // A pipe in its place would hang whoever opens it.
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let mut options = std::fs::OpenOptions::new();
-    let Ok(file) = options.read(true).custom_flags(flags.bits().cast_signed()).open(lock) else { return false };
-    // Shared: looks by several commands do not disturb each other. The lock ends with the handle.
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared).is_err()
+    Installation::is_held(folder).then_some(endpoint)
 }
 
 /// Opens the data folder, off the event loop: a passphrase takes its time.

@@ -1,8 +1,9 @@
 //! Who answers: the domain of the embedded vault.
 //!
 //! Vaults and their secrets, the directory with its app registrations and tokens, permissions, sealing and
-//! storage. Everything is synchronous. There is no HTTP here, no clock (`now` is an argument), no environment
-//! and no printing; the server puts the wire around it. Start at [`installation`].
+//! storage. Calls wait for the disk; the set of a secret can be awaited too. There is no HTTP here, no clock
+//! (`now` is an argument), no environment and no printing; the server puts the wire around it. Start at
+//! [`installation`].
 
 pub mod access;
 pub mod authority;

@@ -138,6 +138,13 @@ pub(crate) fn lock(path: &Path) -> Result<FolderLock, OpenError> {
     Ok(FolderLock(file))
 }
 
+/// Whether somebody has the lock. Shared, so that looks do not disturb each other; it ends with the open file.
+pub(crate) fn is_locked(path: &Path) -> bool {
+    reading_no_link()
+        .open(path)
+        .is_ok_and(|file| rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK))
+}
+
 fn set_mode(file: &File) -> io::Result<()> {
     Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(FILE_MODE))?)
 }

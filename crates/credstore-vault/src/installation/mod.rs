@@ -103,6 +103,11 @@ impl Installation {
         Self::open_locked(folder, root_key, lock, now)
     }
 
+    /// Whether some process, this one included, has the data folder open.
+    pub fn is_held(folder: &Path) -> bool {
+        files::is_locked(&folder.join(LOCK))
+    }
+
     /// Opens the data folder; makes folder, root key file and store when there is no store.
     ///
     /// # Errors

@@ -236,9 +236,12 @@ fn no_store_is_made_beside_the_log_of_one_that_is_gone() {
 fn two_processes_cannot_have_the_same_folder() {
     let folder = Folder::new();
     let at = folder.path().join("data");
+    assert!(!Installation::is_held(&at));
     let first = create(&at);
     assert!(matches!(refusal(&at), OpenError::InUse { pid } if pid == Some(std::process::id())));
+    assert!(Installation::is_held(&at) && Installation::is_held(&at), "a look leaves the lock as it was");
     drop(first);
+    assert!(!Installation::is_held(&at));
     drop(create(&at));
 }
 
