@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use credstore::azure::CertificateFile;
+use credstore::azure::certificate::export_public;
 use credstore::codes::server as codes;
-use credstore::diagnosis::Diagnosis;
+use credstore::diagnosis::{Diagnosis, Severity};
 use credstore_server::{App, Limits, ServeError, ServeOptions, Site, Tls, serve};
 use credstore_vault::Installation;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::commands::cert::validity;
 use crate::errors::CliError;
 use crate::files::{self, Existing};
 use crate::logs;
@@ -45,7 +48,7 @@ impl Serve {
         logs::start(world, out.style.json, tracing::Level::INFO);
         let listen = free_port(address(&self.listen).await?)?;
         let site = Site { zone: self.zone.to_ascii_lowercase(), port: listen.port() };
-        let tls = self.tls()?;
+        let tls = self.tls(world, out)?;
         let folder = world.data_folder();
         let stop = Stop::new()?;
         let installation = opened(world, &folder).await?;
@@ -67,13 +70,20 @@ impl Serve {
         }
     }
 
-    fn tls(&self) -> Result<Tls, CliError> {
-        match (&self.tls_cert, &self.tls_key) {
-            (Some(chain), Some(key)) => {
-                Ok(Tls::Given { chain_pem: files::read(chain)?.to_vec(), key_pem: files::read(key)? })
+    fn tls(&self, world: &World, out: &mut Output) -> Result<Tls, CliError> {
+        let (Some(chain), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(Tls::OwnAuthority) };
+        let (chain_pem, key_pem) = (files::read(chain)?, files::read(key)?);
+        // A chain that is not understood here is the TLS library's to judge, in its own words.
+        let dates = export_public(&chain_pem, None).map(|leaf| validity(&leaf, chain, world.now()));
+        for finding in dates.unwrap_or_default() {
+            let fix = "give a chain that is valid and its key, or leave --tls-cert and --tls-key out";
+            match finding.severity {
+                Severity::Error => return Err(Diagnosis::error(&codes::TLS_FILES, finding.message).fix(fix).into()),
+                Severity::Warning => out.warn(&Diagnosis::warning(finding.code, finding.message).fix(fix)),
             }
-            _ => Ok(Tls::OwnAuthority),
         }
+        CertificateFile::new(key, None).exposure().iter().for_each(|exposed| out.warn(exposed));
+        Ok(Tls::Given { chain_pem: chain_pem.to_vec(), key_pem })
     }
 }
 

@@ -1,7 +1,11 @@
 //! With a server on the data folder: commands find it, and it leaves nothing behind.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+
+use credstore::azure::certificate::generate;
+use credstore_protocol::Timestamp;
 
 use crate::bench::Bench;
 
@@ -88,6 +92,30 @@ fn tls_files_that_cannot_be_served_are_told_apart_before_anything_is_ready() {
         let errors = bench.fails(3, &[&serve[..], &["-q"]].concat());
         assert!(errors.contains(&format!("error[{code}]: ")) && errors.contains(cause), "{chain} {key}: {errors}");
         assert!(!errors.contains("PRIVATE KEY") && !bench.path("ready").exists(), "{chain} {key}: {errors}");
+    }
+}
+
+#[test]
+fn a_tls_certificate_that_has_expired_is_refused_and_one_that_will_or_whose_key_is_open_is_told() {
+    let bench = Bench::new();
+    // Valid in 2024 only.
+    let expired = generate("CN=old", 2048, 365, Timestamp(1_704_067_200)).unwrap().pem;
+    std::fs::write(bench.path("old.pem"), expired.expose_secret()).unwrap();
+    bench.ok(&["cert", "new", "--out", "new.pem", "--days", "10"]);
+    std::fs::set_permissions(bench.path("new.pem"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    // The second one gets as far as the port, which is taken.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let serve = |file| ["serve", "--listen", &listen, "--tls-cert", file, "--tls-key", file].map(str::to_owned);
+    let errors = bench.fails(3, &serve("old.pem").each_ref().map(String::as_str));
+    assert!(errors.contains("error[CS6012]: old.pem expired on "), "{errors}");
+    let errors = bench.fails(9, &serve("new.pem").each_ref().map(String::as_str));
+    for said in [
+        "warning[CS1204]: new.pem expires in ",
+        "warning[CS1207]: new.pem holds the private key and others can read it (mode 0644)",
+        "error[CS6010]: ",
+    ] {
+        assert!(errors.contains(said), "{said}: {errors}");
     }
 }
 
