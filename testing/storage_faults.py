@@ -147,6 +147,46 @@ def a_sync_or_write_of_the_file_that_fails_keeps_the_log() -> None:
             assert_goes_on(here)
 
 
+@contextlib.contextmanager
+def failing_syncs(pid: int, log: pathlib.Path):
+    """Every sync of `log` by a running process reports an error, as long as this lasts."""
+    strace = subprocess.Popen(
+        [
+            *("strace", "-f", "-o", "/dev/null", "-P", log, "-e", "trace=fsync,fdatasync"),
+            *("-e", "inject=fsync,fdatasync:error=EIO", "-p", str(pid)),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert "attached" in strace.stderr.readline(), "strace may not look at the server"
+        yield
+    finally:
+        strace.terminate()
+        strace.communicate(timeout=COMMAND_LIMIT)
+
+
+def a_server_whose_sync_failed_reads_on_and_writes_again_only_after_a_restart() -> None:
+    with Installation() as here:
+        here.create_vault("acme-pm-kv")
+        here.set_secret("acme-pm-kv", "Kept", "before the fault")
+        set_late = ["vault", "secret", "set", "--vault-name", "acme-pm-kv", "--name", "Late", "--stdin"]
+        show = ["vault", "secret", "show", "--vault-name", "acme-pm-kv", "--reveal", "--query", "value", "-o", "tsv"]
+        with failing_syncs(here.pid, here.data / "store.db-wal"):
+            refused = here.run(*set_late, stdin="lost", exit_code=None)
+            assert refused.returncode != 0, "a write was acknowledged although its sync failed"
+        # Syncs report success again, and are not believed: the first may have lost what they should have written.
+        refused = here.run(*set_late, stdin="not believed", exit_code=None)
+        assert refused.returncode != 0, "a write was taken after a failed sync"
+        assert here.text(*show, "--name", "Kept") == "before the fault"
+        assert "the store takes no more writes until it is opened again" in here.log.read_text()
+        here.stop()
+        here.start()
+        here.run(*set_late, stdin="after the restart")
+        assert here.text(*show, "--name", "Late") == "after the restart"
+        assert here.text(*show, "--name", "Kept") == "before the fault"
+
+
 # ---- a full disk ----------------------------------------------------------------------------------------------------
 
 
@@ -255,8 +295,9 @@ def main() -> int:
     if INSIDE in os.environ:
         checks.run(a_full_disk_is_told_and_loses_nothing)
         checks.run(a_server_on_a_full_disk_reads_on_and_writes_again_when_there_is_room)
+        checks.run(a_server_whose_sync_failed_reads_on_and_writes_again_only_after_a_restart)
     else:
-        print("  skipped: only root may mount the file systems that get full")
+        print("  skipped: only root may mount the file systems that get full, and look at a server's system calls")
     checks.run(a_sync_of_the_log_that_fails_stops_the_writes_and_loses_nothing)
     checks.run(a_write_to_the_log_that_fails_stops_the_writes_and_loses_nothing)
     checks.run(a_sync_or_write_of_the_file_that_fails_keeps_the_log)
