@@ -293,3 +293,41 @@ impl<'a> Slot<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(name: &str) -> Head {
+        let current = Properties {
+            version: [7; 16],
+            number: 1,
+            content_type: None,
+            tags: None,
+            enabled: true,
+            nbf: None,
+            exp: None,
+            created: Timestamp(1),
+            updated: Timestamp(1),
+        };
+        Head { name: name.to_owned(), current, last_read: None, deletion: None }
+    }
+
+    #[test]
+    fn a_head_is_kept_for_the_row_that_it_was_opened_from_and_no_other() {
+        let (heads, place, other) = (Heads::default(), ([1; 16], [2; 16]), ([1; 16], [3; 16]));
+        let kept =
+            |place, revision| heads.opened(place, revision, || panic!("it is opened again")).unwrap().name.clone();
+        let opened = |place, revision, name| heads.opened(place, revision, || Ok(head(name))).unwrap().name.clone();
+        assert_eq!(opened(place, 5, "first"), "first");
+        assert_eq!(kept(place, 5), "first");
+        assert_eq!(opened(place, 6, "written again"), "written again");
+        assert_eq!(kept(place, 6), "written again");
+        // A reader with an older row, overtaken by a writer.
+        assert_eq!(opened(place, 5, "first"), "first");
+        assert_eq!(opened(other, 5, "another secret"), "another secret");
+        let damaged = heads.opened(place, 9, || Err(StoreFailure::damaged("a row").into()));
+        assert!(matches!(damaged, Err(VaultError::Store(_))));
+        assert_eq!(opened(place, 9, "mended"), "mended", "a failure is not kept");
+    }
+}
