@@ -35,11 +35,11 @@ pub(crate) fn yes(world: &World, question: &str) -> Result<(), CliError> {
     }
 }
 
-/// Wants the name of what goes for good.
+/// Wants the name of what goes. `act` says what happens to it, and why that is no small matter.
 ///
 /// # Errors
 /// CS0104 when nobody can be asked and the flags are not both there; CS0111 when another name is typed.
-pub(crate) fn named(world: &World, what: &str, name: &str, confirmed: Option<&str>) -> Result<(), CliError> {
+pub(crate) fn named(world: &World, act: &str, name: &str, confirmed: Option<&str>) -> Result<(), CliError> {
     match confirmed {
         Some(confirmed) if world.globals.yes && confirmed == name => return Ok(()),
         Some(confirmed) if confirmed != name => {
@@ -53,12 +53,12 @@ pub(crate) fn named(world: &World, what: &str, name: &str, confirmed: Option<&st
         Some(_) | None => {}
     }
     if !world.may_ask() || world.globals.yes {
-        return Err(Diagnosis::error(&usage::CONFIRMATION_NEEDED, format!("{what} {name} cannot be undone"))
+        return Err(Diagnosis::error(&usage::CONFIRMATION_NEEDED, act)
             .cause("it needs the name as a confirmation")
             .fix(format!("--yes --confirm {name}"))
             .into());
     }
-    let answer = ask(&format!("{what} {name} cannot be undone. Type its name: "))?;
+    let answer = ask(&format!("{act}. Type its name: "))?;
     if answer.trim() == name { Ok(()) } else { Err(declined()) }
 }
 

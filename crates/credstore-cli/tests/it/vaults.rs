@@ -106,6 +106,52 @@ fn vaults_apps_and_policies_are_listed_shown_and_deleted() {
 }
 
 #[test]
+fn a_deleted_vault_is_listed_recovered_and_purged() {
+    let bench = Bench::with_vault();
+    assert_eq!(bench.ok(&["vault", "list-deleted", "-o", "json"]), "[]\n");
+    let deleted = bench.ok(&["vault", "delete", "--name", "acme-pm-kv", "--yes", "--confirm", "acme-pm-kv"]);
+    assert_eq!(deleted, "acme-pm-kv  deleted; credstore vault recover --name acme-pm-kv brings it back\n");
+    let table = bench.ok(&["vault", "list-deleted"]);
+    assert!(table.starts_with("NAME") && table.lines().count() == 2, "{table}");
+    assert!(table.contains("acme-pm-kv") && table.trim_end().ends_with("yes"), "{table}");
+    let listed = bench.ok(&["vault", "list-deleted", "--query", "[0].properties", "-o", "json"]);
+    let properties: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(properties["location"], "local");
+    assert_eq!(properties["purgeProtectionEnabled"], false);
+    assert!(properties["vaultId"].as_str().unwrap().ends_with("/vaults/acme-pm-kv"), "{properties}");
+    assert!(properties["scheduledPurgeDate"].as_str() > properties["deletionDate"].as_str(), "{properties}");
+    assert!(bench.fails(6, &["get", "SmtpRelay"]).starts_with("error[CS4028]"));
+
+    let said = bench.ok(&["vault", "recover", "--name", "acme-pm-kv", "--dry-run"]);
+    assert_eq!(said, "would recover the vault acme-pm-kv; nothing was changed\n");
+    let recovered = bench.ok(&["vault", "recover", "--name", "ACME-pm-kv"]);
+    assert_eq!(recovered, "acme-pm-kv  recovered   https://acme-pm-kv.vault.localhost:8443/\n");
+    assert_eq!(bench.ok(&["get", "SmtpRelay"]), "in;the{vault}", "secrets and access policies came back");
+    assert!(bench.fails(6, &["vault", "recover", "--name", "acme-pm-kv"]).starts_with("error[CS4107]"));
+    let purge = ["vault", "purge", "--name", "acme-pm-kv", "--yes", "--confirm", "acme-pm-kv"];
+    assert!(bench.fails(6, &purge).contains("credstore vault list-deleted"), "a live vault is not purged");
+
+    bench.ok(&["vault", "delete", "--name", "acme-pm-kv", "--yes", "--confirm", "acme-pm-kv"]);
+    let said = bench.ok(&["vault", "purge", "--name", "acme-pm-kv", "--dry-run", "-o", "json"]);
+    assert!(said.contains("\"would\": \"purge the vault acme-pm-kv\""), "{said}");
+    assert_eq!(bench.ok(&purge), "acme-pm-kv  purged\n");
+    assert_eq!(bench.ok(&["vault", "list-deleted", "-o", "tsv"]), "");
+    bench.ok(&["vault", "create", "--name", "acme-pm-kv"]);
+    assert_eq!(bench.ok(&["vault", "secret", "list", "-o", "json"]), "[]\n", "nothing of the old one is left");
+}
+
+#[test]
+fn a_protected_vault_is_not_purged_and_says_so() {
+    let bench = Bench::new();
+    bench.ok(&["vault", "create", "--name", "kept-kv", "--enable-purge-protection", "--retention-days", "7"]);
+    bench.ok(&["vault", "delete", "--name", "kept-kv", "--yes", "--confirm", "kept-kv"]);
+    assert!(bench.ok(&["vault", "list-deleted"]).trim_end().ends_with("no"));
+    let refused = bench.fails(5, &["vault", "purge", "--name", "kept-kv", "--yes", "--confirm", "kept-kv"]);
+    assert!(refused.starts_with("error[CS4111]: vault kept-kv is protected against purging\n"), "{refused}");
+    bench.ok(&["vault", "recover", "--name", "kept-kv"]);
+}
+
+#[test]
 fn hosts_lines_are_written_between_marks_and_only_once() {
     let bench = Bench::with_vault();
     let lines = bench.ok(&["directory", "hosts"]);

@@ -64,6 +64,8 @@ fn names_and_dates_are_checked_before_anything_is_opened() {
             (&["vault", "create", "--name", "acme--kv"], 2, "CS0110"),
             (&["vault", "create", "--name", "acme_pm_kv"], 2, "CS0110"),
             (&["vault", "create", "--name", "a-name-of-more-than-24-chars"], 2, "CS0110"),
+            (&["vault", "recover", "--name", "acme_pm_kv"], 2, "CS0110"),
+            (&["vault", "purge", "--name", "acme_pm_kv", "--yes", "--confirm", "acme_pm_kv"], 2, "CS0110"),
             (&["vault", "secret", "delete", "-n", "with blank", "--yes"], 2, "CS0110"),
             (&["vault", "secret", "delete", "-n", "with/slash", "--yes"], 2, "CS0110"),
             (&["vault", "secret", "set", "-n", "A", "--value", "x"], 2, "CS0102"),
@@ -97,6 +99,8 @@ fn what_is_not_in_the_vault_or_the_directory_exits_6() {
             (&["vault", "secret", "set-attributes", "-n", "Nope", "--enabled", "true"], 6, "CS2004"),
             (&["vault", "show", "--name", "acme-other-kv"], 6, "CS4101"),
             (&["vault", "delete", "--name", "acme-other-kv", "--yes", "--confirm", "acme-other-kv"], 6, "CS4101"),
+            (&["vault", "recover", "--name", "acme-other-kv"], 6, "CS4107"),
+            (&["vault", "purge", "--name", "acme-other-kv", "--yes", "--confirm", "acme-other-kv"], 6, "CS4107"),
             (&["vault", "access-policy", "list", "--name", "acme-other-kv"], 6, "CS4101"),
             (&["app", "show", "--id", NOBODY], 6, "CS3201"),
             (&["app", "delete", "--id", NOBODY, "--yes"], 6, "CS3201"),
@@ -179,6 +183,9 @@ fn a_final_act_needs_its_name_beside_yes() {
             (&["vault", "secret", "purge", "-n", "SmtpRelay", "--confirm", "SmtpRelay"], 2, "CS0104"),
             (&["vault", "secret", "purge", "-n", "SmtpRelay", "--yes", "--confirm", "smtprelay"], 2, "CS0104"),
             (&["vault", "delete", "--name", "acme-pm-kv", "--yes"], 2, "CS0104"),
+            (&["vault", "purge", "--name", "acme-pm-kv", "--yes"], 2, "CS0104"),
+            (&["vault", "purge", "--name", "acme-pm-kv", "--confirm", "acme-pm-kv"], 2, "CS0104"),
+            (&["vault", "purge", "--name", "acme-pm-kv", "--yes", "--confirm", "ACME-pm-kv"], 2, "CS0104"),
         ],
     );
     assert!(bench.ok(&["vault", "secret", "list-deleted"]).contains("SmtpRelay"));

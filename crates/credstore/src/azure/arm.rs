@@ -13,6 +13,7 @@ use credstore_protocol::arm::{
 };
 use http::Method;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::address::ServiceAddress;
@@ -51,8 +52,11 @@ impl AccessPolicyChange {
 }
 
 /// A deleted vault that can still be recovered.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeletedVault {
+    /// Its resource id as a deleted vault.
+    #[serde(default)]
+    pub id: String,
     /// Its name.
     pub name: String,
     /// What is known of it.
@@ -60,13 +64,17 @@ pub struct DeletedVault {
 }
 
 /// What is known of a deleted vault.
-#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DeletedVaultProperties {
     /// The vault's resource id.
     pub vault_id: String,
     /// Region.
     pub location: String,
+    /// Tags of the vault.
+    pub tags: BTreeMap<String, String>,
+    /// Whether nobody may purge it.
+    pub purge_protection_enabled: bool,
     /// When it was deleted, RFC 3339.
     pub deletion_date: String,
     /// When it will be purged, RFC 3339.

@@ -95,6 +95,8 @@ pub enum ServiceAnswer {
     Denied,
     /// Something in the request is wrong.
     BadRequest,
+    /// The deleted vault is protected against purging.
+    PurgeProtected,
     /// Somebody else changes it, or it exists.
     Conflict,
     /// Cannot answer now.
@@ -111,6 +113,8 @@ const SERVICE_CODES: &[(&str, ServiceAnswer)] = &[
     ("ConflictError", ServiceAnswer::DeletedVault),
     ("SoftDeletedVaultDoesNotExist", ServiceAnswer::DeletedVaultMissing),
     ("DeletedVaultNotFound", ServiceAnswer::DeletedVaultMissing),
+    // The one method of ours that a resource manager does not allow: purging what is protected.
+    ("MethodNotAllowed", ServiceAnswer::PurgeProtected),
     ("VaultNameNotValid", ServiceAnswer::BadRequest),
     ("AuthorizationFailed", ServiceAnswer::Denied),
     ("Authorization_RequestDenied", ServiceAnswer::Denied),
@@ -148,6 +152,7 @@ impl ServiceAnswer {
             Self::DeletedVaultMissing => &vault::DELETED_VAULT_MISSING,
             Self::NameTaken => &vault::VAULT_NAME_TAKEN,
             Self::DeletedVault => &vault::VAULT_DELETED,
+            Self::PurgeProtected => &vault::PURGE_PROTECTED,
             Self::Denied => &vault::RESOURCE_DENIED,
             Self::BadRequest => &vault::RESOURCE_REQUEST,
             Self::Conflict => &vault::RESOURCE_CONFLICT,
@@ -162,6 +167,7 @@ impl ServiceRefusal {
         match self.answer {
             ServiceAnswer::Missing => format!("there is no {subject}"),
             ServiceAnswer::DeletedVaultMissing => format!("there is no deleted {subject}"),
+            ServiceAnswer::PurgeProtected => format!("{subject} is protected against purging"),
             ServiceAnswer::NameTaken => format!("the name of {subject} is taken"),
             ServiceAnswer::DeletedVault => format!("a deleted vault has the name of {subject}"),
             ServiceAnswer::Denied => format!("{who} does not permit this on {subject}"),
@@ -179,9 +185,10 @@ impl ServiceRefusal {
             ServiceAnswer::Denied if graph => "in Azure assign the role Application Administrator, or ask who has it",
             ServiceAnswer::Missing => "list what is there: credstore vault list",
             ServiceAnswer::GroupMissing => "create the resource group first, or name another subscription or group",
-            ServiceAnswer::DeletedVaultMissing => "list what is there: credstore vault list",
+            ServiceAnswer::DeletedVaultMissing => "list what is there: credstore vault list-deleted",
+            ServiceAnswer::PurgeProtected => "wait: credstore vault list-deleted shows when it goes by itself",
             ServiceAnswer::NameTaken => "choose another name; names of vaults are unique in a whole cloud",
-            ServiceAnswer::DeletedVault => "recover or purge the deleted vault, or choose another name",
+            ServiceAnswer::DeletedVault => "credstore vault recover, credstore vault purge, or choose another name",
             ServiceAnswer::Denied => "sign in with an account that may do this, or ask the owner of the subscription",
             ServiceAnswer::BadRequest => "change what the cause names",
             ServiceAnswer::Conflict => "look at it and try again",

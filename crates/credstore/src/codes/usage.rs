@@ -12,8 +12,8 @@ codes! {
         "Standard input is not a terminal, or `--no-input` forbids questions. Give the value by standard input or file, \
          and the answer to a question by the flag that the message names.";
     CONFIRMATION_NEEDED = "CS0104", Usage, "this needs a confirmation",
-        "Deleting and replacing ask first. In a script `--yes` answers. What cannot be undone (purge, removing a vault) \
-         also needs `--confirm NAME` with the name of the object.";
+        "Deleting and replacing ask first. In a script `--yes` answers. A purge, and the deletion of a \
+         vault, also need `--confirm NAME` with the name of the object.";
     QUERY = "CS0105", Usage, "the query is not JMESPath",
         "`--query` takes a JMESPath expression, as `az` does: `--query appId`, `--query \"[].name\"`. See jmespath.org.";
     FILE_UNREADABLE = "CS0106", Invalid, "a file cannot be read",

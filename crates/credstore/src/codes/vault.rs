@@ -118,4 +118,7 @@ codes! {
     RESOURCE_BUSY = "CS4110", Unreachable, "the service cannot answer now",
         "The resource manager or Graph was too busy or reported a fault of its own, and went on doing so. Try again \
          later.";
+    PURGE_PROTECTED = "CS4111", Permission, "the deleted vault is protected against purging",
+        "Purge protection was switched on for the vault, which nobody can take back. It stays recoverable until its \
+         retention ends, and goes by itself then. Upstream: 403 MethodNotAllowed.";
 }

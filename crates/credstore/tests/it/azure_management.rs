@@ -225,6 +225,7 @@ async fn every_refusal_of_arm_and_graph_has_its_code_exit_cause_and_fix() {
         (404, "Request_ResourceNotFound", ("CS4101", 6), ("CS3201", 6)),
         (404, "SubscriptionNotFound", ("CS4106", 6), ("CS4106", 6)),
         (404, "SoftDeletedVaultDoesNotExist", ("CS4107", 6), ("CS4107", 6)),
+        (403, "MethodNotAllowed", ("CS4111", 5), ("CS4111", 5)),
         (404, "", ("CS4101", 6), ("CS3201", 6)),
         (409, "Unheard", ("CS4109", 9), ("CS3204", 9)),
         (412, "", ("CS4109", 9), ("CS3204", 9)),

@@ -1,6 +1,7 @@
 //! `credstore vault`: the vaults of the embedded vault, as `az keyvault`.
 
 mod access_policy;
+mod deleted;
 mod secret;
 mod secret_json;
 
@@ -43,6 +44,9 @@ enum VaultCommand {
     List(List),
     Show(Show),
     Delete(Delete),
+    ListDeleted(deleted::ListDeleted),
+    Recover(deleted::Recover),
+    Purge(deleted::Purge),
     Secret(secret::Secret),
     AccessPolicy(access_policy::AccessPolicy),
     /// The same as access-policy set, as az spells it
@@ -61,6 +65,9 @@ impl Vault {
             VaultCommand::List(command) => command.run(world, out).await,
             VaultCommand::Show(command) => command.run(world, out).await,
             VaultCommand::Delete(command) => command.run(world, out).await,
+            VaultCommand::ListDeleted(command) => command.run(world, out).await,
+            VaultCommand::Recover(command) => command.run(world, out).await,
+            VaultCommand::Purge(command) => command.run(world, out).await,
             VaultCommand::Secret(command) => command.run(world, out).await,
             VaultCommand::AccessPolicy(command) => command.run(world, out).await,
             VaultCommand::SetPolicy(command) => command.run(world, out).await,
@@ -193,7 +200,7 @@ impl Show {
     }
 }
 
-/// Delete a vault with all its secrets
+/// Delete a vault with all its secrets; it can be recovered until it is purged
 #[derive(Args, Debug)]
 #[command(before_help = "Example\n  credstore vault delete --name acme-pm-kv --yes --confirm acme-pm-kv")]
 struct Delete {
@@ -213,13 +220,16 @@ impl Delete {
         if self.change.only_said(&format!("delete the vault {name}"), out)? {
             return Ok(());
         }
-        confirm::named(world, "deleting the vault", name.as_str(), self.confirm.as_deref())?;
+        let act = format!("deleting the vault {name} takes its secrets from every app");
+        confirm::named(world, &act, name.as_str(), self.confirm.as_deref())?;
         let connection = site::connect(world, Absent::Refuse).await?;
         let (arm, when) = (connection.arm()?, site::when(world));
         // To delete what is not there is no error of the protocol; of a person it is a mistake in the name.
         arm.vault(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
         arm.delete_vault(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
-        out.result(json!({ "name": name.as_str(), "deleted": true }), || format!("{name}  deleted\n"))
+        out.result(json!({ "name": name.as_str(), "deleted": true }), || {
+            format!("{name}  deleted; credstore vault recover --name {name} brings it back\n")
+        })
     }
 }
 

@@ -456,7 +456,7 @@ impl Purge {
         if self.change.only_said(&format!("purge the secret {name}"), out)? {
             return Ok(());
         }
-        confirm::named(world, "purging", name.as_str(), self.confirm.as_deref())?;
+        confirm::named(world, &format!("purging {name} cannot be undone"), name.as_str(), self.confirm.as_deref())?;
         let (vault, name) = self.at.open(world).await?;
         vault.purge_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
         out.result(json!({ "name": name.as_str(), "purged": true }), || format!("{name}  purged\n"))
