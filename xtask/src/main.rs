@@ -1,4 +1,4 @@
-//! Checks and harnesses of this repository: `cargo xtask tidy`, `crashloop` and `bench vault`.
+//! Checks and harnesses of this repository: `cargo xtask tidy`, `crashloop` and `bench`.
 //!
 //! No product code lives here, and nothing here is part of the product. Each harness stops the processes that it starts.
 
@@ -21,6 +21,8 @@ usage: cargo xtask COMMAND
   crashloop [--rounds N] [--seed S]     kill -9 in the middle of writes; no acknowledged write may be lost
   bench vault [--seconds N] [--rounds N] [--secrets N] [--out DIR] [--binary FILE]
                                         reads against nginx, creates against the disk; builds the release first
+  bench sign-in [--seconds N] [--rounds N] [--out DIR] [--binary FILE]
+                                        tokens against openssl's signatures, memory after refused sign-ins
 ";
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         (Some("tidy"), None) => tidy::run(&mut out),
         (Some("crashloop"), None) => crashloop::run(arguments, &mut out),
         (Some("bench"), Some("vault")) => bench::run(arguments, &mut out),
+        (Some("bench"), Some("sign-in")) => bench::sign_in::run(arguments, &mut out),
         _ => Err(USAGE.into()),
     };
     match outcome {

@@ -19,11 +19,15 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// An access token by client assertion: RS256 and `x5t` (RFC 7523; RFC 7515 section 4.1.7).
-    pub(super) fn token(&self, scratch: &Path) -> Outcome<String> {
-        let endpoint = format!("{}/{}/oauth2/v2.0/token", self.authority, self.tenant);
-        let assertion = self.assertion(&endpoint, scratch)?;
-        let form = scratch.join("token-form");
+    /// Where tokens are asked for.
+    pub(super) fn endpoint(&self) -> String {
+        format!("{}/{}/oauth2/v2.0/token", self.authority, self.tenant)
+    }
+
+    /// The body of a sign-in by client assertion: RS256 and `x5t` (RFC 7523; RFC 7515 section 4.1.7). The assertion is
+    /// its end.
+    pub(super) fn form(&self, scratch: &Path) -> Outcome<String> {
+        let assertion = self.assertion(&self.endpoint(), scratch)?;
         let pairs = [
             ("client_id", self.client_id.as_str()),
             ("grant_type", "client_credentials"),
@@ -31,9 +35,15 @@ impl Client {
             ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
             ("client_assertion", &assertion),
         ];
-        let body = pairs.map(|(name, value)| format!("{name}={}", value.replace(':', "%3A"))).join("&");
-        private_file(&form, &body)?;
-        let answer = curl(&["--cacert", &self.ca.to_string_lossy(), "-d", &format!("@{}", form.display()), &endpoint])?;
+        Ok(pairs.map(|(name, value)| format!("{name}={}", value.replace(':', "%3A"))).join("&"))
+    }
+
+    /// The access token that the server gives for `form`.
+    pub(super) fn token(&self, form: &str, scratch: &Path) -> Outcome<String> {
+        let file = scratch.join("token-form");
+        private_file(&file, form)?;
+        let data = format!("@{}", file.display());
+        let answer = curl(&["--cacert", &self.ca.to_string_lossy(), "-d", &data, &self.endpoint()])?;
         let answer: serde_json::Value = serde_json::from_str(&answer)?;
         let token = answer["access_token"].as_str();
         token.map(str::to_owned).ok_or_else(|| format!("no token: {}", answer["error_description"]).into())

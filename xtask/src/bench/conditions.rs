@@ -8,26 +8,28 @@ use crate::Outcome;
 /// One line each: what, and what it was.
 pub(super) type Conditions = Vec<(&'static str, String)>;
 
-/// Refuses to go on without a tool.
-pub(super) fn require(tool: &str) -> Outcome {
-    let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output()?.status.success();
-    if found {
-        Ok(())
-    } else {
-        Err(format!("{tool} is not installed (Debian packages: nginx-light, wrk, util-linux, openssl)").into())
+/// Refuses to go on without one of the tools.
+pub(super) fn require_all(tools: &[&str]) -> Outcome {
+    for tool in tools {
+        if !Command::new("sh").args(["-c", &format!("command -v {tool}")]).output()?.status.success() {
+            let packages = "Debian packages: nginx-light, wrk, util-linux, openssl, curl";
+            return Err(format!("{tool} is not installed ({packages})").into());
+        }
     }
+    Ok(())
 }
 
-fn said(command: &str) -> Outcome<String> {
+/// What a command prints.
+pub(super) fn said(command: &str) -> Outcome<String> {
     let output = Command::new("sh").args(["-c", command]).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// What the machine and the programs were.
-pub(super) fn gather(options: &Options) -> Outcome<Conditions> {
+pub(super) fn gather(command: &str, options: &Options) -> Outcome<Conditions> {
     let binary = options.binary.display();
     Ok(vec![
-        ("command", "cargo xtask bench vault".to_owned()),
+        ("command", command.to_owned()),
         ("date", said("date -u +%Y-%m-%d")?),
         ("processor", said("sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1")?),
         ("cores", said("nproc")?),
@@ -35,12 +37,8 @@ pub(super) fn gather(options: &Options) -> Outcome<Conditions> {
         ("disk", said(&format!("df --output=fstype {} | tail -n 1", options.scratch.display()))?),
         ("load before", said("cut -d' ' -f1 /proc/loadavg")?),
         ("credstore", said(&format!("{binary} version"))?.lines().next().unwrap_or_default().to_owned()),
-        ("nginx", said("nginx -v 2>&1 | sed 's/.*: //'")?),
+        ("openssl", said("openssl version | cut -d' ' -f1-2")?),
         ("wrk", said("wrk -v 2>&1 | head -n 1 | cut -d' ' -f1-2")?),
-        (
-            "reads",
-            "both servers get the same request, token included, and answer the same body over TLS 1.3".to_owned(),
-        ),
         ("rounds", format!("{} of {} s, in alternation; medians", options.rounds, options.step.as_secs_f64())),
     ])
 }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::server::Prepared;
 use super::{LOAD_CORE, memory};
 use crate::Outcome;
 
 /// What one step of load found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Measured {
-    /// Requests answered with 2xx.
+    /// Requests answered as expected: with 2xx, or refused.
     pub(super) requests: u64,
     /// Requests per second.
     pub(super) rate: f64,
@@ -29,8 +30,8 @@ pub(super) struct Measured {
 const DONE: &str = r#"
 done = function(summary, latency, requests)
   local e = summary.errors
-  io.write(string.format("MEASURED %d %d %.3f %.3f %.3f\n", summary.requests,
-    e.connect + e.read + e.write + e.status + e.timeout, summary.duration / 1e6,
+  io.write(string.format("MEASURED %d %d %d %.3f %.3f %.3f\n", summary.requests, e.status,
+    e.connect + e.read + e.write + e.timeout, summary.duration / 1e6,
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
 end
 "#;
@@ -60,7 +61,7 @@ impl Reading {
 
     /// One step.
     pub(super) fn run(&self, connections: u32, time: Duration, server: u32) -> Outcome<Measured> {
-        wrk(&self.script, &self.url, connections, time, server)
+        wrk(&self.script, &self.url, connections, time, server, Expected::Accepted)
     }
 }
 
@@ -87,11 +88,76 @@ impl Writing {
 
     /// One step.
     pub(super) fn run(&self, writers: u32, time: Duration, server: u32) -> Outcome<Measured> {
-        wrk(&self.script, &self.url, writers, time, server)
+        wrk(&self.script, &self.url, writers, time, server, Expected::Accepted)
     }
 }
 
-fn wrk(script: &Path, url: &str, connections: u32, time: Duration, server: u32) -> Outcome<Measured> {
+/// POST of a sign-in, by an app that may or by others that may not.
+pub(super) struct SignIns {
+    script: PathBuf,
+    url: String,
+    expected: Expected,
+}
+
+impl SignIns {
+    /// The same assertion again and again, as clients do that keep one until it expires.
+    pub(super) fn accepted(prepared: &Prepared) -> Outcome<Self> {
+        let request = format!("return wrk.format(\"POST\", nil, headers, '{}')", prepared.form());
+        Self::new(prepared, &request, Expected::Accepted)
+    }
+
+    /// By turns an app that does not exist and an assertion whose signature is wrong. `series`, four digits, tells the
+    /// requests of one run from those of another.
+    pub(super) fn refused(prepared: &Prepared, series: &str) -> Outcome<Self> {
+        let form = prepared.form();
+        // Sixteen characters of the signature, before the last two: those must end on whole bytes.
+        let (start, end) = (form.len().saturating_sub(18), form.len().saturating_sub(2));
+        let (before, after) = (&form[..start], &form[end..]);
+        let request = format!(
+            "n = n + 1\n  if n % 2 == 0 then\n    \
+             return wrk.format(\"POST\", nil, headers, (string.gsub('{form}', '{}', \
+             string.format('{series}%04x-0000-4000-8000-%012x', n % 65536, n))))\n  end\n  \
+             return wrk.format(\"POST\", nil, headers, '{before}' .. string.format('{series}%012d', n) .. '{after}')",
+            prepared.client_id().replace('-', "%-"),
+        );
+        Self::new(prepared, &request, Expected::Refused)
+    }
+
+    fn new(prepared: &Prepared, request: &str, expected: Expected) -> Outcome<Self> {
+        let script = prepared.folder().join("sign-in.lua");
+        let host = prepared.login_host();
+        let text = format!(
+            "local n = 0\nlocal headers = {{ [\"Host\"] = \"{host}\", \
+             [\"Content-Type\"] = \"application/x-www-form-urlencoded\" }}\n\
+             request = function()\n  {request}\nend\n{DONE}"
+        );
+        private_file(&script, &text)?;
+        Ok(Self { script, url: prepared.token_url(), expected })
+    }
+
+    /// One step.
+    pub(super) fn run(&self, connections: u32, time: Duration, server: u32) -> Outcome<Measured> {
+        wrk(&self.script, &self.url, connections, time, server, self.expected)
+    }
+}
+
+/// What the server is to answer to every request of a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// 2xx.
+    Accepted,
+    /// Anything else.
+    Refused,
+}
+
+fn wrk(
+    script: &Path,
+    url: &str,
+    connections: u32,
+    time: Duration,
+    server: u32,
+    expected: Expected,
+) -> Outcome<Measured> {
     let before = memory::processor_time(server)?;
     let output = Command::new("taskset")
         .args(["-c", &LOAD_CORE.to_string(), "wrk", "-t", "1", "-c", &connections.to_string()])
@@ -102,16 +168,20 @@ fn wrk(script: &Path, url: &str, connections: u32, time: Duration, server: u32) 
     let used = memory::processor_time(server)? - before;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().find_map(|line| line.strip_prefix("MEASURED "));
-    parse(line.ok_or_else(|| format!("wrk said: {text}{}", String::from_utf8_lossy(&output.stderr)))?, used)
+    parse(line.ok_or_else(|| format!("wrk said: {text}{}", String::from_utf8_lossy(&output.stderr)))?, used, expected)
 }
 
-fn parse(line: &str, used: Duration) -> Outcome<Measured> {
+fn parse(line: &str, used: Duration, expected: Expected) -> Outcome<Measured> {
     let fields: Vec<f64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-    let [requests, errors, seconds, p50, p99] = fields[..] else {
+    let [requests, refused, errors, seconds, p50, p99] = fields[..] else {
         return Err(format!("wrk said: {line}").into());
     };
-    if errors > 0.0 || requests < 1.0 {
-        return Err(format!("{errors} of {requests} requests were not answered with 2xx").into());
+    let unexpected = match expected {
+        Expected::Accepted => refused,
+        Expected::Refused => requests - refused,
+    };
+    if errors > 0.0 || unexpected > 0.0 || requests < 1.0 {
+        return Err(format!("of {requests} requests {errors} had no answer and {unexpected} another").into());
     }
     let cost = used.as_secs_f64() * 1e6 / requests;
     Ok(Measured { requests: requests as u64, rate: requests / seconds, p50, p99, cost })
@@ -123,9 +193,13 @@ mod tests {
 
     #[test]
     fn a_line_of_figures_is_read_and_errors_are_refused() {
-        let measured = parse("1000 0 2.000 0.150 0.340", Duration::from_millis(10)).unwrap();
+        let parse = |line, expected| parse(line, Duration::from_millis(10), expected);
+        let measured = parse("1000 0 0 2.000 0.150 0.340", Expected::Accepted).unwrap();
         assert_eq!((measured.requests, measured.rate, measured.cost), (1000, 500.0, 10.0));
-        assert!(parse("1000 1 2.000 0.150 0.340", Duration::ZERO).is_err());
-        assert!(parse("1000 0", Duration::ZERO).is_err());
+        assert!(parse("1000 1 0 2.000 0.150 0.340", Expected::Accepted).is_err());
+        assert!(parse("1000 0 1 2.000 0.150 0.340", Expected::Accepted).is_err());
+        assert!(parse("1000 1000 0 2.000 0.150 0.340", Expected::Refused).is_ok());
+        assert!(parse("1000 999 0 2.000 0.150 0.340", Expected::Refused).is_err(), "one was let in");
+        assert!(parse("1000 0", Expected::Accepted).is_err());
     }
 }

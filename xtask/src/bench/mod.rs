@@ -1,4 +1,5 @@
-//! `cargo xtask bench vault`: what the embedded vault costs, side by side with a file server and the disk itself.
+//! `cargo xtask bench vault`: what the embedded vault costs, side by side with a file server and the disk itself. And
+//! [`sign_in`]: what a token costs.
 //!
 //! Every figure that is compared is measured in the same run, in alternation, with the server on one core and the
 //! load on the other: the ratio counts, not the number. Reads are set against nginx serving the same bytes, durable
@@ -13,6 +14,7 @@ mod memory;
 mod nginx;
 mod report;
 mod server;
+pub(crate) mod sign_in;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -38,8 +40,6 @@ struct Options {
     rounds: usize,
     /// Time of one measurement.
     step: Duration,
-    /// Secrets in the vault when memory is measured with many of them.
-    secrets: u64,
     /// The binary under test, a release build.
     binary: PathBuf,
     /// Where the table and the plot go.
@@ -48,23 +48,31 @@ struct Options {
     scratch: PathBuf,
 }
 
+impl Options {
+    /// From the flags that every benchmark has. Builds the release when no binary is named.
+    fn from(arguments: &mut Arguments) -> Outcome<Self> {
+        let target = workspace::target();
+        let named: PathBuf = arguments.flag("binary", PathBuf::new())?;
+        Ok(Self {
+            rounds: arguments.flag("rounds", 5)?,
+            step: Duration::from_secs(arguments.flag("seconds", 2)?),
+            binary: if named.as_os_str().is_empty() { release_build(&target)? } else { named },
+            reports: arguments.flag("out", workspace::root().join("docs/bench"))?,
+            scratch: target,
+        })
+    }
+}
+
 /// Runs the whole benchmark, writes `vault.md` and `vault.svg`, and prints the table.
 pub(crate) fn run(mut arguments: Arguments, out: &mut impl Write) -> Outcome {
-    let target = workspace::target();
-    let named: PathBuf = arguments.flag("binary", PathBuf::new())?;
-    let options = Options {
-        rounds: arguments.flag("rounds", 5)?,
-        step: Duration::from_secs(arguments.flag("seconds", 2)?),
-        secrets: arguments.flag("secrets", 100_000)?,
-        binary: if named.as_os_str().is_empty() { release_build(&target)? } else { named },
-        reports: arguments.flag("out", workspace::root().join("docs/bench"))?,
-        scratch: target.clone(),
-    };
+    let secrets = arguments.flag("secrets", 100_000)?;
+    let options = Options::from(&mut arguments)?;
     arguments.finish()?;
-    for tool in ["nginx", "wrk", "taskset", "openssl", "curl"] {
-        conditions::require(tool)?;
-    }
-    let conditions = conditions::gather(&options)?;
+    conditions::require_all(&["nginx", "wrk", "taskset", "openssl", "curl"])?;
+    let mut conditions = conditions::gather("cargo xtask bench vault", &options)?;
+    conditions.push(("nginx", conditions::said("nginx -v 2>&1 | sed 's/.*: //'")?));
+    let same = "both servers get the same request, token included, and answer the same body over TLS 1.3";
+    conditions.push(("reads", same.to_owned()));
     let scratch = server::Scratch::make(&options.scratch)?;
     let prepared = server::Prepared::make(&options.binary, scratch.path())?;
     let cold = cold_starts(&prepared)?;
@@ -73,14 +81,13 @@ pub(crate) fn run(mut arguments: Arguments, out: &mut impl Write) -> Outcome {
     let idle = memory::resident(running.pid())?;
     let reads = reads(&options, &prepared, &running, scratch.path())?;
     let creates = creates(&options, &prepared, &running, scratch.path())?;
-    fill(&options, &prepared, &running, scratch.path())?;
+    fill(secrets, &prepared, &running, scratch.path())?;
     let many = memory::resident(running.pid())?;
     running.stop()?;
     let reopened = prepared.serve()?;
     prepared.body(&reopened)?;
     let many_reopened = memory::resident(reopened.pid())?;
     reopened.stop()?;
-    let secrets = options.secrets;
     let report = Report { conditions, cold, idle, secrets, many, many_reopened, reads, creates };
     report.write(&options.reports)?;
     writeln!(out, "{}", report.markdown())?;
@@ -153,10 +160,10 @@ fn creates(
 }
 
 /// Creates secrets until the vault holds many.
-fn fill(options: &Options, prepared: &server::Prepared, running: &server::Running, scratch: &Path) -> Outcome {
+fn fill(secrets: u64, prepared: &server::Prepared, running: &server::Running, scratch: &Path) -> Outcome {
     let mut stored = 0;
     for round in 0..60 {
-        if stored >= options.secrets {
+        if stored >= secrets {
             return Ok(());
         }
         let names = format!("f{round}");

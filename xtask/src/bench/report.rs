@@ -124,10 +124,7 @@ impl Report {
             self.secrets,
             mebibytes(self.many_reopened)
         );
-        text.push_str("\n## Conditions\n\n| what | |\n|---|---|\n");
-        for (what, value) in &self.conditions {
-            let _ = writeln!(text, "| {what} | {value} |");
-        }
+        text.push_str(&conditions_table(&self.conditions));
         text
     }
 
@@ -173,15 +170,24 @@ fn bars(text: &mut String, left: f64, title: &str, rows: Vec<(String, f64)>) {
     );
 }
 
-fn of(rounds: &[Measured], figure: impl Fn(&Measured) -> f64) -> f64 {
+/// The end of every report.
+pub(super) fn conditions_table(conditions: &Conditions) -> String {
+    let mut text = String::from("\n## Conditions\n\n| what | |\n|---|---|\n");
+    for (what, value) in conditions {
+        let _ = writeln!(text, "| {what} | {value} |");
+    }
+    text
+}
+
+pub(super) fn of(rounds: &[Measured], figure: impl Fn(&Measured) -> f64) -> f64 {
     median(rounds.iter().map(figure))
 }
 
-fn mebibytes(kibibytes: u64) -> f64 {
+pub(super) fn mebibytes(kibibytes: u64) -> f64 {
     kibibytes as f64 / 1024.0
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     match values.len() {

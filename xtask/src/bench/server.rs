@@ -42,6 +42,9 @@ pub(super) struct Prepared {
     folder: PathBuf,
     port: u16,
     token: String,
+    tenant: String,
+    client_id: String,
+    form: String,
 }
 
 impl Prepared {
@@ -52,6 +55,9 @@ impl Prepared {
             folder: scratch.to_owned(),
             port: free_port()?,
             token: String::new(),
+            tenant: String::new(),
+            client_id: String::new(),
+            form: String::new(),
         };
         let running = prepared.serve()?;
         let value = scratch.join("value");
@@ -64,15 +70,17 @@ impl Prepared {
         let text = |key: &str| entry[key].as_str().ok_or_else(|| format!("no {key} in the settings"));
         let policy = ["vault", "access-policy", "set", "--name", VAULT, "--secret-permissions", "all", "--spn"];
         prepared.credstore(&[&policy[..], &[text("ClientId")?]].concat(), None)?;
-        prepared.token = client::Client {
+        let client = client::Client {
             authority: format!("https://login.localhost:{}", prepared.port),
             tenant: text("TenantId")?.to_owned(),
             client_id: text("ClientId")?.to_owned(),
             certificate: scratch.join(text("CertificateFile")?),
             resource: format!("https://vault.localhost:{}", prepared.port),
             ca: prepared.ca(),
-        }
-        .token(scratch)?;
+        };
+        prepared.form = client.form(scratch)?;
+        prepared.token = client.token(&prepared.form, scratch)?;
+        (prepared.tenant, prepared.client_id) = (client.tenant, client.client_id);
         running.stop()?;
         Ok(prepared)
     }
@@ -80,6 +88,31 @@ impl Prepared {
     /// The access token of the app.
     pub(super) fn token(&self) -> &str {
         &self.token
+    }
+
+    /// The body with which the app signs in: valid for ten minutes, and as secret as a password.
+    pub(super) fn form(&self) -> &str {
+        &self.form
+    }
+
+    /// The app.
+    pub(super) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// Where tokens are asked for, by address.
+    pub(super) fn token_url(&self) -> String {
+        format!("https://127.0.0.1:{}/{}/oauth2/v2.0/token", self.port, self.tenant)
+    }
+
+    /// The Host header of the directory.
+    pub(super) fn login_host(&self) -> String {
+        format!("login.localhost:{}", self.port)
+    }
+
+    /// Where the harness keeps its files.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn data(&self) -> PathBuf {
