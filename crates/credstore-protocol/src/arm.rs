@@ -67,6 +67,28 @@ pub struct VaultProperties {
     pub kept: BTreeMap<String, Value>,
 }
 
+/// Body of `PATCH …/vaults/{n}`: what is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultUpdate {
+    /// Every tag that the vault has from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+    /// What else changes.
+    pub properties: VaultUpdateProperties,
+}
+
+/// The properties of a vault that a [`VaultUpdate`] of ours changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultUpdateProperties {
+    /// Roles instead of access policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enable_rbac_authorization: Option<bool>,
+    /// `true` is for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enable_purge_protection: Option<bool>,
+}
+
 /// Family and tier of a vault.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sku {

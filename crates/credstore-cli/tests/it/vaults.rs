@@ -141,6 +141,53 @@ fn a_deleted_vault_is_listed_recovered_and_purged() {
 }
 
 #[test]
+fn a_vault_is_updated_and_says_what_changed() {
+    let bench = Bench::with_vault();
+    let update = |rest: &[&'static str]| [&["vault", "update", "--name", "acme-pm-kv"], rest].concat();
+    let changed = bench.ok(&update(&["--tags", "owner=finance", "team=pm"]));
+    assert_eq!(changed, "acme-pm-kv  changed   tags: - -> owner=finance team=pm\n");
+    assert!(bench.ok(&["vault", "show", "--name", "acme-pm-kv"]).contains("owner=finance team=pm\n"));
+    assert_eq!(
+        bench.ok(&update(&["--tags", "team=pm", "owner=finance", "--dry-run"])),
+        "acme-pm-kv  already so; nothing was changed\n"
+    );
+    let said = bench.ok(&update(&["--tags", "--dry-run"]));
+    assert_eq!(said, "would change the vault acme-pm-kv, tags: owner=finance team=pm -> -; nothing was changed\n");
+    assert_eq!(bench.ok(&update(&["--tags", "--query", "tags", "-o", "json"])), "{}\n");
+
+    let asked = bench.fails(2, &update(&["--enable-purge-protection"]));
+    let question = "Change acme-pm-kv, purge protection: no -> yes? Purge protection stays for ever.";
+    assert!(asked.starts_with("error[CS0104]") && asked.contains(question), "{asked}");
+    let query = ["--yes", "--query", "properties.enablePurgeProtection", "-o", "tsv"];
+    assert_eq!(bench.ok(&update(&[&["--enable-purge-protection"], &query[..]].concat())), "true\n");
+    assert!(bench.ok(&update(&["--enable-purge-protection"])).contains("already so"), "nothing to ask for");
+    assert_eq!(bench.ok(&["get", "SmtpRelay"]), "in;the{vault}", "secrets and access policies stay");
+}
+
+#[test]
+fn a_vault_is_switched_to_roles_and_back() {
+    let bench = Bench::with_vault();
+    let switch =
+        |to: &'static str| ["vault", "update", "--name", "acme-pm-kv", "--enable-rbac-authorization", to, "--yes"];
+    let switched = bench.ok(&switch("true"));
+    assert_eq!(switched, "acme-pm-kv  changed   decides by: access policies -> roles\n");
+    assert!(bench.ok(&["vault", "list"]).trim_end().ends_with("roles"));
+    assert!(bench.ok(&["vault", "show", "--name", "acme-pm-kv"]).contains("Decides by        roles\n"));
+    let denied = bench.fails(5, &["get", "SmtpRelay"]);
+    assert!(denied.starts_with("error[CS4004]") && denied.contains("Key Vault Secrets User"), "{denied}");
+    let app = bench.ok(&["app", "show", "--id", "process-mining", "--query", "appId", "-o", "tsv"]);
+    let policy = ["vault", "set-policy", "--name", "acme-pm-kv", "--secret-permissions", "get", "--spn", app.trim()];
+    let refused = bench.fails(9, &policy);
+    let fix = "credstore vault update --name acme-pm-kv --enable-rbac-authorization false\n";
+    assert!(refused.starts_with("error[CS4108]") && refused.contains(fix), "{refused}");
+    bench.ok(&["vault", "delete", "--name", "acme-pm-kv", "--yes", "--confirm", "acme-pm-kv"]);
+    let recovered = bench.run(&["vault", "recover", "--name", "acme-pm-kv"]);
+    assert!(text(&recovered.stderr).contains("have to be assigned again"), "{}", text(&recovered.stderr));
+    bench.ok(&switch("false"));
+    assert_eq!(bench.ok(&["get", "SmtpRelay"]), "in;the{vault}", "the access policies were kept");
+}
+
+#[test]
 fn a_protected_vault_is_not_purged_and_says_so() {
     let bench = Bench::new();
     bench.ok(&["vault", "create", "--name", "kept-kv", "--enable-purge-protection", "--retention-days", "7"]);

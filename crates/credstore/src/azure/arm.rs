@@ -10,6 +10,7 @@ use std::time::Duration;
 use credstore_protocol::VaultName;
 use credstore_protocol::arm::{
     AccessPolicyEntry, AccessPolicyList, AccessPolicyParameters, ResourceList, VaultProperties, VaultResource,
+    VaultUpdate,
 };
 use http::Method;
 use serde::de::DeserializeOwned;
@@ -165,6 +166,19 @@ impl ArmClient {
         let ask = Self::about(Method::PUT, self.vault_path(name, ""), name).with_json(&resource);
         let made = self.door.json(ask, when).await?;
         self.finished(name, made, when).await
+    }
+
+    /// Changes what `update` names, and waits until Azure has finished it. The access policies stay as they are, also
+    /// when somebody changes them at the same time.
+    pub async fn update_vault(
+        &self,
+        name: &VaultName,
+        update: &VaultUpdate,
+        when: When,
+    ) -> Result<VaultResource, AzureError> {
+        let ask = Self::about(Method::PATCH, self.vault_path(name, ""), name).with_json(update);
+        let changed = self.door.json(ask, when).await?;
+        self.finished(name, changed, when).await
     }
 
     /// Looks until the vault is finished, or the time is up; then it is given as it is.

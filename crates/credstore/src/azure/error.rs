@@ -326,6 +326,9 @@ impl From<&AzureError> for Diagnosis {
                     .cause("an access policy would have no effect, so none was written")
                     .fix("Access control (IAM) > Add role assignment > Key Vault Secrets User")
                     .fix("or switch the vault: Settings > Access configuration > Vault access policy")
+                    .fix(format!(
+                        "embedded vault: credstore vault update --name {name} --enable-rbac-authorization false"
+                    ))
             }
         }
     }

@@ -7,7 +7,7 @@ use credstore::azure::graph::ApplicationFilter;
 use credstore::azure::{AzureError, ServiceAddress};
 use credstore::diagnosis::Diagnosis;
 use credstore::protocol::ObjectId;
-use credstore::protocol::arm::{AccessPolicyEntry, Permissions};
+use credstore::protocol::arm::{AccessPolicyEntry, Permissions, VaultUpdate, VaultUpdateProperties};
 use credstore::protocol::graph::ApplicationParameters;
 use serde_json::{Value, json};
 
@@ -33,6 +33,7 @@ fn cloud() -> std::sync::Arc<Fake> {
         let principal = json!({"id": OBJECT, "appId": CLIENT, "displayName": "process-mining"});
         let is_list = |end: &str| seen.path.split('?').next().unwrap().ends_with(end);
         let body = match seen.method.as_str() {
+            "PATCH" if seen.path.contains("/vaults/") => vault_resource(),
             "DELETE" | "PATCH" => return reply(204, &[], ""),
             _ if seen.path.contains("/accessPolicies/") => seen.json(),
             "GET" if is_list("applications") => json!({"@odata.context": "c", "value": [application]}),
@@ -58,6 +59,7 @@ async fn every_question_to_arm_has_the_method_path_and_version_of_the_contract()
     arm.vault(&name, now()).await.unwrap();
     arm.vaults(now()).await.unwrap();
     arm.put_vault(&name, new_vault("westeurope", TENANT, Vec::new(), BTreeMap::new()), now()).await.unwrap();
+    arm.update_vault(&name, &VaultUpdate::default(), now()).await.unwrap();
     arm.delete_vault(&name, now()).await.unwrap();
     arm.deleted_vaults(now()).await.unwrap();
     arm.recover_vault(&name, "westeurope", TENANT, now()).await.unwrap();
@@ -72,6 +74,7 @@ async fn every_question_to_arm_has_the_method_path_and_version_of_the_contract()
             format!("GET {vault}"),
             format!("GET {provider}/vaults"),
             format!("PUT {vault}"),
+            format!("PATCH {vault}"),
             format!("DELETE {vault}"),
             format!("GET {provider}/deletedVaults"),
             format!("PUT {vault}"),
@@ -97,6 +100,8 @@ async fn the_bodies_for_arm_are_those_of_the_contract() {
     let tags: BTreeMap<_, _> = [("team".to_owned(), "pm".to_owned())].into();
     arm.put_vault(&vault_name(), new_vault("westeurope", TENANT, vec![entry], tags), now()).await.unwrap();
     arm.recover_vault(&vault_name(), "westeurope", TENANT, now()).await.unwrap();
+    let properties = VaultUpdateProperties { enable_purge_protection: Some(true), ..VaultUpdateProperties::default() };
+    arm.update_vault(&vault_name(), &VaultUpdate { tags: None, properties }, now()).await.unwrap();
     let bodies: Vec<_> = fake.asked().iter().map(|seen| seen.json()).collect();
     let policy = json!({"tenantId": TENANT, "objectId": OBJECT,
         "permissions": {"keys": [], "secrets": ["get"], "certificates": [], "storage": []}});
@@ -111,6 +116,7 @@ async fn the_bodies_for_arm_are_those_of_the_contract() {
     assert_eq!(bodies[2]["properties"]["createMode"], "recover");
     assert_eq!(bodies[2]["properties"]["tenantId"], TENANT);
     assert_eq!(bodies[2]["properties"].get("enableRbacAuthorization"), None, "what the vault had must come back");
+    assert_eq!(bodies[3], json!({"properties": {"enablePurgeProtection": true}}), "what is not named is not sent");
     assert!(fake.asked().iter().all(|seen| seen.header("content-type") == "application/json"));
 }
 

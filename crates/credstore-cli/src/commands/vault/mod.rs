@@ -4,6 +4,7 @@ mod access_policy;
 mod deleted;
 mod secret;
 mod secret_json;
+mod update;
 
 use std::collections::BTreeMap;
 
@@ -43,6 +44,7 @@ enum VaultCommand {
     Create(Create),
     List(List),
     Show(Show),
+    Update(update::Update),
     Delete(Delete),
     ListDeleted(deleted::ListDeleted),
     Recover(deleted::Recover),
@@ -64,6 +66,7 @@ impl Vault {
             VaultCommand::Create(command) => command.run(world, out).await,
             VaultCommand::List(command) => command.run(world, out).await,
             VaultCommand::Show(command) => command.run(world, out).await,
+            VaultCommand::Update(command) => command.run(world, out).await,
             VaultCommand::Delete(command) => command.run(world, out).await,
             VaultCommand::ListDeleted(command) => command.run(world, out).await,
             VaultCommand::Recover(command) => command.run(world, out).await,
@@ -163,7 +166,10 @@ impl List {
             for vault in &vaults {
                 let properties = &vault.properties;
                 let days = properties.soft_delete_retention_in_days.unwrap_or_default();
-                let policies = properties.access_policies.len().to_string();
+                let policies = match properties.enable_rbac_authorization {
+                    Some(true) => "roles".to_owned(),
+                    Some(false) | None => properties.access_policies.len().to_string(),
+                };
                 table.row(vec![vault.name.clone(), uri(vault).to_owned(), format!("{days} days"), policies]);
             }
             table.to_string()
@@ -187,14 +193,15 @@ impl Show {
         let vault = connection.arm()?.vault(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
         out.result(object(&vault), || {
             let properties = &vault.properties;
-            let yes_no = |value: Option<bool>| if value == Some(true) { "yes" } else { "no" }.to_owned();
             pairs([
                 ("Name", vault.name.clone()),
                 ("Vault URI", uri(&vault).to_owned()),
                 ("Tenant ID", properties.tenant_id.clone()),
                 ("Retention", format!("{} days", properties.soft_delete_retention_in_days.unwrap_or_default())),
-                ("Purge protection", yes_no(properties.enable_purge_protection)),
+                ("Purge protection", protection(&vault).to_owned()),
+                ("Decides by", model(&vault).to_owned()),
                 ("Access policies", properties.access_policies.len().to_string()),
+                ("Tags", tags(&vault.tags)),
             ])
         })
     }
@@ -231,6 +238,20 @@ impl Delete {
             format!("{name}  deleted; credstore vault recover --name {name} brings it back\n")
         })
     }
+}
+
+fn protection(vault: &VaultResource) -> &'static str {
+    if vault.properties.enable_purge_protection == Some(true) { "yes" } else { "no" }
+}
+
+/// Which of the two permission models decides.
+fn model(vault: &VaultResource) -> &'static str {
+    if vault.properties.enable_rbac_authorization == Some(true) { "roles" } else { "access policies" }
+}
+
+fn tags(tags: &BTreeMap<String, String>) -> String {
+    let tags: Vec<String> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if tags.is_empty() { "-".to_owned() } else { tags.join(" ") }
 }
 
 fn uri(vault: &VaultResource) -> &str {
