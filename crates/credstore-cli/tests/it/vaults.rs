@@ -188,6 +188,29 @@ fn a_vault_is_switched_to_roles_and_back() {
 }
 
 #[test]
+fn an_app_is_renamed_and_stays_what_it_is() {
+    let bench = Bench::with_vault();
+    let rename = |id: &'static str, to: &'static str| ["app", "update", "--id", id, "--display-name", to];
+    let said = bench.ok(&[&rename("process-mining", "billing")[..], &["--dry-run"]].concat());
+    assert_eq!(said, "would rename the app process-mining to billing; nothing was changed\n");
+    let before = bench.ok(&["app", "show", "--id", "process-mining", "--query", "[id, appId]", "-o", "json"]);
+    assert_eq!(bench.ok(&rename("process-mining", "billing")), "billing  renamed   was process-mining\n");
+    assert_eq!(bench.ok(&["app", "show", "--id", "billing", "--query", "[id, appId]", "-o", "json"]), before);
+    assert!(bench.fails(6, &["app", "show", "--id", "process-mining"]).starts_with("error[CS3201]"));
+    assert_eq!(bench.ok(&["get", "SmtpRelay"]), "in;the{vault}", "keys and permissions stay");
+    assert!(bench.ok(&["vault", "access-policy", "list", "--name", "acme-pm-kv"]).contains("billing"));
+    assert_eq!(bench.ok(&rename("billing", "billing")), "billing  already so; nothing was changed\n");
+
+    bench.ok(&["app", "create", "--display-name", "other"]);
+    let taken = bench.fails(9, &rename("other", "billing"));
+    assert!(taken.starts_with("error[CS3204]: another app is called billing\n"), "{taken}");
+    let with_quote = [&rename("other", "O'Neill \u{e4}")[..], &["--query", "displayName", "-o", "tsv"]].concat();
+    assert_eq!(bench.ok(&with_quote), "O'Neill \u{e4}\n");
+    assert!(bench.fails(2, &rename("billing", "")).starts_with("error[CS3203]"));
+    assert!(bench.fails(5, &rename("credstore-operator", "operator")).starts_with("error[CS3202]"));
+}
+
+#[test]
 fn a_protected_vault_is_not_purged_and_says_so() {
     let bench = Bench::new();
     bench.ok(&["vault", "create", "--name", "kept-kv", "--enable-purge-protection", "--retention-days", "7"]);

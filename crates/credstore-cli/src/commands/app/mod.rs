@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use credstore::azure::graph::{ApplicationFilter, GraphClient};
 use credstore::codes::directory as codes;
 use credstore::diagnosis::Diagnosis;
-use credstore_protocol::graph::Application;
+use credstore_protocol::graph::{Application, ApplicationParameters};
 use credstore_protocol::{ClientId, ObjectId};
 use serde_json::{Value, json};
 
@@ -34,6 +34,7 @@ enum AppCommand {
     Create(Create),
     List(List),
     Show(Show),
+    Update(Update),
     Delete(Delete),
     Credential(credential::Credential),
 }
@@ -45,6 +46,7 @@ impl App {
             AppCommand::Create(command) => command.run(world, out).await,
             AppCommand::List(command) => command.run(world, out).await,
             AppCommand::Show(command) => command.run(world, out).await,
+            AppCommand::Update(command) => command.run(world, out).await,
             AppCommand::Delete(command) => command.run(world, out).await,
             AppCommand::Credential(command) => command.run(world, out).await,
         }
@@ -179,6 +181,49 @@ impl Show {
                 ("Keys", app.key_credentials.len().to_string()),
             ])
         })
+    }
+}
+
+/// Give an app another name; its client ID, keys and permissions stay
+#[derive(Args, Debug)]
+#[command(before_help = "Example\n  credstore app update --id APPID --display-name process-mining")]
+struct Update {
+    /// Client ID, object ID or name
+    #[arg(long, value_name = "ID")]
+    id: String,
+    /// New name for people
+    #[arg(long, value_name = "NAME")]
+    display_name: String,
+    #[command(flatten)]
+    change: Change,
+}
+
+impl Update {
+    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let (id, name) = (crate::output::plain(&self.id), crate::output::plain(&self.display_name));
+        if self.change.only_said(&format!("rename the app {id} to {name}"), out)? {
+            return Ok(());
+        }
+        let graph = site::connect(world, Absent::Refuse).await?.graph()?;
+        let app = find(&graph, &self.id, world).await?;
+        if app.display_name == self.display_name {
+            return out.result(object(&app), || format!("{name}  already so; nothing was changed\n"));
+        }
+        let when = site::when(world);
+        let known = graph.applications(&ApplicationFilter::Named(self.display_name.clone()), when).await;
+        // Commands take an app by its name, so a second one of that name is not made here either.
+        if let Some(other) =
+            known.map_err(|error| Diagnosis::from(&error))?.into_iter().find(|known| known.id != app.id)
+        {
+            return Err(Diagnosis::error(&codes::DIRECTORY_CONFLICT, format!("another app is called {name}"))
+                .cause(format!("its client ID is {}", other.app_id))
+                .fix("choose another name")
+                .into());
+        }
+        let renamed = ApplicationParameters { display_name: Some(self.display_name), key_credentials: None };
+        graph.update_application(&app.id, &renamed, when).await.map_err(|error| Diagnosis::from(&error))?;
+        let changed = graph.application(&app.id, when).await.map_err(|error| Diagnosis::from(&error))?;
+        out.result(object(&changed), || format!("{name}  renamed   was {}\n", crate::output::plain(&app.display_name)))
     }
 }
 
