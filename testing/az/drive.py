@@ -206,6 +206,25 @@ class Cloud:
         self.az("keyvault", "purge", "--name", VAULT)
         assert self.az("keyvault", "list-deleted") == []
 
+    def a_vault_of_another_group_is_found_by_credstore(self) -> None:
+        self.az("group", "create", "--name", "other", "--location", "local")
+        self.az(
+            *("keyvault", "create", "--name", "other-kv", "--resource-group", "other", "--location", "local"),
+            *("--enable-rbac-authorization", "false"),
+        )
+        here = ("--name", "other-kv")
+        self.here.run("vault", "update", *here, "--tags", "a=b")
+        self.here.run("vault", "access-policy", "set", *here, "--spn", self.app_id, "--secret-permissions", "get")
+        shown = self.az("keyvault", "show", *here)
+        assert (shown["resourceGroup"], shown["tags"]) == ("other", {"a": "b"}), shown
+        assert self.principal in [policy["objectId"] for policy in shown["properties"]["accessPolicies"]], shown
+        assert self.here.json("vault", "show", *here)["id"] == shown["id"]
+        self.here.run("vault", "delete", *here, "--yes", "--confirm", "other-kv")
+        self.here.run("vault", "recover", *here)
+        assert self.az("keyvault", "show", *here) == shown
+        self.here.run("vault", "delete", *here, "--yes", "--confirm", "other-kv")
+        self.here.run("vault", "purge", *here, "--yes", "--confirm", "other-kv")
+
     def a_deleted_app_is_gone_with_its_principal(self) -> None:
         self.az("ad", "app", "delete", "--id", self.app_id)
         assert self.az("ad", "app", "list", "--app-id", self.app_id) == []
@@ -315,6 +334,7 @@ def main() -> int:
             cloud.a_secret_has_versions_and_attributes,
             cloud.a_secret_is_deleted_recovered_purged_and_restored,
             cloud.a_vault_is_deleted_recovered_and_purged,
+            cloud.a_vault_of_another_group_is_found_by_credstore,
             cloud.a_deleted_app_is_gone_with_its_principal,
         ):
             checks.run(check)

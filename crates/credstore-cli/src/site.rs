@@ -12,9 +12,10 @@ use credstore::azure::{
     ArmClient, Authority, CertificateFile, CertificateSource, GraphClient, HttpsTransport, KeyVaultClient,
     ServiceAddress, SigningCertificate, TokenSource, TransportOptions, Trust, VaultAddress, When,
 };
-use credstore::codes::server as codes;
+use credstore::codes::{server as codes, vault as vault_codes};
 use credstore::diagnosis::Diagnosis;
 use credstore::transport::{Answer, Body, Transport};
+use credstore_protocol::arm::VaultResource;
 use credstore_protocol::{ClientId, Secret, TenantId, VaultName};
 use credstore_server::{App, InProcess, Site};
 use credstore_vault::{Installation, OpenError, RootKeySource};
@@ -88,12 +89,40 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// ARM.
+    /// ARM, for the subscription and the group that our vaults are made in.
     pub(crate) fn arm(&self) -> Result<ArmClient, CliError> {
+        self.arm_in(RESOURCE_GROUP)
+    }
+
+    fn arm_in(&self, group: &str) -> Result<ArmClient, CliError> {
         let (transport, tokens) = (self.transport.clone(), self.tokens.clone());
         let address = address(&self.site.management_host())?;
         // Our installation has one subscription, named like its tenant.
-        Ok(ArmClient::new(transport, tokens, address, self.tenant.as_str(), RESOURCE_GROUP))
+        Ok(ArmClient::new(transport, tokens, address, self.tenant.as_str(), group))
+    }
+
+    /// A vault in whatever group it is, and ARM for that group: `az` makes vaults in any.
+    pub(crate) async fn find_vault(
+        &self,
+        name: &VaultName,
+        when: When,
+    ) -> Result<Option<(ArmClient, VaultResource)>, CliError> {
+        let vaults = self.arm()?.vaults(when).await.map_err(|error| Diagnosis::from(&error))?;
+        let found = vaults.into_iter().find(|vault| vault.name.eq_ignore_ascii_case(name.as_str()));
+        found.map(|vault| Ok((self.arm_in(group_of(&vault.id))?, vault))).transpose()
+    }
+
+    /// The same for a vault that has to be there.
+    ///
+    /// # Errors
+    /// CS4101 when there is none of that name.
+    pub(crate) async fn located(&self, name: &VaultName, when: When) -> Result<(ArmClient, VaultResource), CliError> {
+        let found = self.find_vault(name, when).await?;
+        found.ok_or_else(|| {
+            Diagnosis::error(&vault_codes::RESOURCE_MISSING, format!("there is no vault {name}"))
+                .fix("list what is there: credstore vault list")
+                .into()
+        })
     }
 
     /// Graph.
@@ -132,11 +161,16 @@ impl Connection {
     }
 }
 
+/// The resource group in an id: `/subscriptions/{s}/resourceGroups/{g}/…`.
+fn group_of(id: &str) -> &str {
+    id.split('/').nth(4).unwrap_or(RESOURCE_GROUP)
+}
+
 fn address(host: &str) -> Result<ServiceAddress, CliError> {
     ServiceAddress::new(&format!("https://{host}")).map_err(|error| Diagnosis::from(error).into())
 }
 
-/// The resource group that every vault of ours is in.
+/// The resource group that our vaults are made in.
 pub(crate) const RESOURCE_GROUP: &str = "credstore";
 
 /// The moment of a request, with the time that is usual for one.
@@ -394,5 +428,17 @@ impl Drop for Routes {
     fn drop(&mut self) {
         // Nobody else writes the times of reading that were collected while the folder was open.
         self.0.0.installation().flush_usage();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_of_a_vault_stands_in_its_id() {
+        let id = "/subscriptions/s/resourceGroups/rg-1/providers/Microsoft.KeyVault/vaults/acme";
+        assert_eq!(group_of(id), "rg-1");
+        assert_eq!(group_of(""), RESOURCE_GROUP);
     }
 }

@@ -82,8 +82,7 @@ async fn has_key(ground: &Ground<'_>, registered: &Registered, public: &PublicCe
 
 async fn has_get(ground: &Ground<'_>, principal: &ObjectId) -> Result<bool, CliError> {
     let (connection, name) = ground.there()?;
-    let vault = connection.arm()?.vault(name, site::when(ground.world)).await;
-    let properties = vault.map_err(|error| Diagnosis::from(&error))?.properties;
+    let properties = connection.located(name, site::when(ground.world)).await?.1.properties;
     // With roles the policies are kept and have no effect.
     let policies = properties.access_policies.iter().filter(|_| properties.enable_rbac_authorization != Some(true));
     let gets = |permission: &String| ["get", "all"].iter().any(|word| permission.eq_ignore_ascii_case(word));
@@ -181,7 +180,7 @@ async fn grant(ground: &Ground<'_>, principal: &ObjectId) -> Result<(), CliError
         application_id: None,
         permissions: Permissions { secrets: vec!["get".to_owned()], ..Permissions::default() },
     };
-    let arm = connection.arm()?;
+    let (arm, _) = connection.located(name, site::when(ground.world)).await?;
     let done = arm.change_access_policy(name, AccessPolicyChange::Add, entry, site::when(ground.world)).await;
     done.map(|_| ()).map_err(|error| Diagnosis::from(&error).into())
 }

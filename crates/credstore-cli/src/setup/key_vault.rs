@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use credstore::diagnosis::Diagnosis;
-
 use super::{Ground, Row, Standing, Step};
 use crate::commands::vault;
 use crate::errors::CliError;
@@ -24,11 +22,7 @@ pub(super) async fn look(ground: &Ground<'_>) -> Result<Row, CliError> {
 /// Whether the vault answers.
 pub(super) async fn is_there(ground: &Ground<'_>) -> Result<bool, CliError> {
     let (Some(connection), Some(name)) = (ground.connection, &ground.job.vault) else { return Ok(false) };
-    match connection.arm()?.vault(name, site::when(ground.world)).await {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(Diagnosis::from(&error).into()),
-    }
+    Ok(connection.find_vault(name, site::when(ground.world)).await?.is_some())
 }
 
 pub(super) async fn act(ground: &Ground<'_>) -> Result<Row, CliError> {

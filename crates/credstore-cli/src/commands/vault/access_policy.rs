@@ -192,7 +192,7 @@ pub(crate) async fn set(
         application_id: None,
         permissions,
     };
-    let arm = connection.arm()?;
+    let (arm, _) = connection.located(vault, site::when(world)).await?;
     let done = arm.change_access_policy(vault, AccessPolicyChange::Replace, entry, site::when(world)).await;
     done.map(|_| ()).map_err(|error| Diagnosis::from(&error).into())
 }
@@ -205,7 +205,7 @@ pub(crate) fn existing(vault: &VaultResource, principal: &ObjectId) -> Option<Pe
 }
 
 async fn vault(connection: &Connection, name: &VaultName, world: &World) -> Result<VaultResource, CliError> {
-    connection.arm()?.vault(name, site::when(world)).await.map_err(|error| Diagnosis::from(&error).into())
+    Ok(connection.located(name, site::when(world)).await?.1)
 }
 
 /// List the access policies of a vault
@@ -288,7 +288,7 @@ impl Delete {
             application_id: None,
             permissions: Permissions::default(),
         };
-        let arm = connection.arm()?;
+        let (arm, _) = connection.located(&name, site::when(world)).await?;
         let done = arm.change_access_policy(&name, AccessPolicyChange::Remove, entry, site::when(world)).await;
         done.map_err(|error| Diagnosis::from(&error))?;
         out.result(json!({ "vault": name.as_str(), "objectId": principal.as_str(), "deleted": true }), || {

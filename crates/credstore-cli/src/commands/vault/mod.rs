@@ -107,15 +107,10 @@ impl Create {
             return Ok(());
         }
         let connection = site::connect(world, Absent::Create).await?;
-        let arm = connection.arm()?;
-        match arm.vault(&name, site::when(world)).await {
-            Ok(_) => {
-                return Err(Diagnosis::error(&codes::VAULT_NAME_TAKEN, format!("the vault {name} exists"))
-                    .fix(format!("credstore vault show --name {name}, or choose another name"))
-                    .into());
-            }
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(Diagnosis::from(&error).into()),
+        if connection.find_vault(&name, site::when(world)).await?.is_some() {
+            return Err(Diagnosis::error(&codes::VAULT_NAME_TAKEN, format!("the vault {name} exists"))
+                .fix(format!("credstore vault show --name {name}, or choose another name"))
+                .into());
         }
         let made = create(&connection, &name, self.retention_days, self.enable_purge_protection, tags, world).await?;
         out.result(object(&made), || {
@@ -190,7 +185,7 @@ impl Show {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let name = names::vault(&self.name)?;
         let connection = site::connect(world, Absent::Refuse).await?;
-        let vault = connection.arm()?.vault(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let (_, vault) = connection.located(&name, site::when(world)).await?;
         out.result(object(&vault), || {
             let properties = &vault.properties;
             pairs([
@@ -230,9 +225,9 @@ impl Delete {
         let act = format!("deleting the vault {name} takes its secrets from every app");
         confirm::named(world, &act, name.as_str(), self.confirm.as_deref())?;
         let connection = site::connect(world, Absent::Refuse).await?;
-        let (arm, when) = (connection.arm()?, site::when(world));
+        let when = site::when(world);
         // To delete what is not there is no error of the protocol; of a person it is a mistake in the name.
-        arm.vault(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
+        let (arm, _) = connection.located(&name, when).await?;
         arm.delete_vault(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
         out.result(json!({ "name": name.as_str(), "deleted": true }), || {
             format!("{name}  deleted; credstore vault recover --name {name} brings it back\n")

@@ -56,8 +56,8 @@ impl Update {
                 enable_purge_protection: self.wanted.enable_purge_protection.then_some(true),
             },
         };
-        let arm = site::connect(world, Absent::Refuse).await?.arm()?;
-        let before = arm.vault(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let connection = site::connect(world, Absent::Refuse).await?;
+        let (arm, before) = connection.located(&name, site::when(world)).await?;
         let lines = difference(&before, &after(&before, &update));
         if lines.is_empty() {
             return out.result(object(&before), || format!("{name}  already so; nothing was changed\n"));
