@@ -54,13 +54,11 @@ pub(crate) fn of_place_in(place: &Place, text: &str) -> Option<Excerpt> {
 
 /// The lines around byte `at` of `text`, which is on `line`.
 pub(crate) fn of_text(text: &str, file: &str, line: u32, column: u32, at: usize) -> Option<Excerpt> {
-    let starts: Vec<usize> = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-    let index = usize::try_from(line).ok()?.checked_sub(1)?;
-    let start = *starts.get(index)?;
+    let start_of_line = |before: &str| before.rfind('\n').map_or(0, |newline| newline + 1);
     let line_text = |start: usize| text[start..].lines().next().unwrap_or_default();
-    let (shown, caret) = shown_line(line_text(start), at.checked_sub(start)?);
-    let before =
-        index.checked_sub(1).and_then(|before| starts.get(before)).map(|&start| shown_line(line_text(start), 0).0);
+    let start = start_of_line(text.get(..at)?);
+    let (shown, caret) = shown_line(line_text(start), at - start);
+    let before = start.checked_sub(1).map(|newline| shown_line(line_text(start_of_line(&text[..newline])), 0).0);
     Some(Excerpt { file: file.to_owned(), line, column, before, shown, caret })
 }
 

@@ -3,12 +3,42 @@
 /// Line and column of byte `at` in `text`, both from 1. A column is a character; a byte order mark in front of the
 /// text is none. Lines end with LF or CR LF.
 pub(crate) fn line_and_column(text: &str, at: usize) -> (u32, u32) {
-    let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let before = &text[..at];
+    let before = &text[..text.floor_char_boundary(at)];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
     let column = 1 + before[line_start..].chars().filter(|c| *c != '\u{FEFF}').count();
     (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+}
+
+/// Line and column of any place, without going through the whole text for each.
+pub(crate) struct Positions<'a> {
+    text: &'a str,
+    /// Byte, line and column of a place every [`BETWEEN_MARKS`] bytes or so.
+    marks: Vec<(usize, u32, u32)>,
+}
+
+/// Ours: a step of this length is no work, and a mark each is no memory.
+const BETWEEN_MARKS: usize = 1024;
+
+impl<'a> Positions<'a> {
+    /// Goes through `text` once.
+    pub(crate) fn of(text: &'a str) -> Self {
+        let mut cursor = Cursor::of(text);
+        let mut marks = vec![(0, 1, 1)];
+        while cursor.at + BETWEEN_MARKS < text.len() {
+            let (line, column) = cursor.advance(text.ceil_char_boundary(cursor.at + BETWEEN_MARKS));
+            marks.push((cursor.at, line, column));
+        }
+        Self { text, marks }
+    }
+
+    /// As [`line_and_column`].
+    pub(crate) fn at(&self, at: usize) -> (u32, u32) {
+        let at = self.text.floor_char_boundary(at);
+        let mark = self.marks.partition_point(|(mark, ..)| *mark <= at).saturating_sub(1);
+        let (from, line, column) = self.marks[mark];
+        Cursor { text: self.text, at: from, line, column }.advance(at)
+    }
 }
 
 /// Line and column of many places in one pass over the text.
@@ -51,6 +81,18 @@ mod tests {
         assert_eq!(line_and_column("grün x", "grün ".len()), (1, 6));
         assert_eq!(line_and_column("\u{FEFF}{", 3), (1, 1));
         assert_eq!(line_and_column("ab", 99), (1, 3));
+    }
+
+    #[test]
+    fn positions_are_those_of_a_whole_pass_at_every_byte_and_past_the_end() {
+        let lines = "\u{FEFF}gr\u{fc}n \u{1F511}\r\n".repeat(2 * BETWEEN_MARKS / 15);
+        let long = "\u{fc}".repeat(BETWEEN_MARKS);
+        for text in ["", "x", lines.as_str(), long.as_str(), &format!("{long}\n{lines}")] {
+            let positions = Positions::of(text);
+            for at in 0..text.len() + 2 {
+                assert_eq!(positions.at(at), line_and_column(text, at), "byte {at} of {}", text.len());
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, ParseResult, parse_to_ast};
 use zeroize::Zeroizing;
 
 use crate::diagnosis::Place;
-use crate::position::line_and_column;
+use crate::position::Positions;
 
 /// Every leniency of jsonc-parser, which is lenient by default, is off.
 const STRICT: ParseOptions = ParseOptions {
@@ -28,6 +28,7 @@ const STRICT: ParseOptions = ParseOptions {
 /// A text with repairs. Ranges that are given to it are ranges of the repaired text.
 pub(crate) struct Repaired<'a> {
     original: &'a str,
+    positions: Positions<'a>,
     file: PathBuf,
     /// Replacements in the original, in its order, not overlapping.
     edits: Vec<(Range<usize>, String)>,
@@ -39,7 +40,7 @@ impl<'a> Repaired<'a> {
     /// A text without repairs.
     pub(crate) fn of(original: &'a str, file: &Path) -> Self {
         let text = Zeroizing::new(original.to_owned());
-        Self { original, file: file.to_owned(), edits: Vec::new(), text }
+        Self { original, positions: Positions::of(original), file: file.to_owned(), edits: Vec::new(), text }
     }
 
     /// The repaired text.
@@ -108,7 +109,7 @@ impl<'a> Repaired<'a> {
     /// The place of a range, in the original text.
     pub(crate) fn place(&self, range: Range<usize>, pointer: Option<String>) -> Place {
         let span = self.original_span(range);
-        let (line, column) = line_and_column(self.original, span.start);
+        let (line, column) = self.positions.at(span.start);
         Place {
             file: Some(self.file.clone()),
             line: Some(line),
