@@ -61,6 +61,10 @@ class Cloud:
         assert self.az("group", "show", "--name", GROUP)["id"] == made["id"]
         self.here.create_vault("first-kv")
         assert GROUP in names(self.az("group", "list"))
+        assert self.az("group", "exists", "--name", GROUP) is True
+        assert self.az("group", "exists", "--name", "none") is False
+        absent = self.az.refused("group", "show", "--name", "none")
+        assert "Resource group 'none' could not be found." in absent, absent
 
     def a_vault_is_made_and_changed(self) -> None:
         vault = self.az(
@@ -75,6 +79,9 @@ class Cloud:
         changed = self.az("keyvault", "update", "--name", VAULT, "--enabled-for-deployment", "true")
         assert changed["properties"]["enabledForDeployment"] is True, changed
         assert changed["properties"]["accessPolicies"] == vault["properties"]["accessPolicies"], changed
+        elsewhere = ("--name", "new-kv", "--resource-group", "none", "--location", "local")
+        assert "ResourceGroupNotFound" in self.az.refused("keyvault", "create", *elsewhere)
+        self.az("group", "create", "--name", "other", "--location", "local")
         taken = self.az.refused("keyvault", "create", "--name", VAULT, "--resource-group", "other", "--location", "local")
         assert "already in use" in taken, taken
         self.here.make_names_known()
@@ -225,6 +232,16 @@ class Cloud:
         self.here.run("vault", "delete", *here, "--yes", "--confirm", "other-kv")
         self.here.run("vault", "purge", *here, "--yes", "--confirm", "other-kv")
 
+    def a_deleted_group_takes_its_vaults_along(self) -> None:
+        self.az("group", "create", "--name", "short", "--location", "local", "--tags", "a=b")
+        self.az("group", "update", "--name", "short", "--tags", "a=c")
+        assert self.az("group", "show", "--name", "short")["tags"] == {"a": "c"}
+        self.az("keyvault", "create", "--name", "short-kv", "--resource-group", "short", "--location", "local")
+        self.az("group", "delete", "--name", "short", "--yes")
+        assert self.az("group", "exists", "--name", "short") is False
+        assert names(self.az("keyvault", "list-deleted")) == ["short-kv"]
+        self.az("keyvault", "purge", "--name", "short-kv")
+
     def a_deleted_app_is_gone_with_its_principal(self) -> None:
         self.az("ad", "app", "delete", "--id", self.app_id)
         assert self.az("ad", "app", "list", "--app-id", self.app_id) == []
@@ -335,6 +352,7 @@ def main() -> int:
             cloud.a_secret_is_deleted_recovered_purged_and_restored,
             cloud.a_vault_is_deleted_recovered_and_purged,
             cloud.a_vault_of_another_group_is_found_by_credstore,
+            cloud.a_deleted_group_takes_its_vaults_along,
             cloud.a_deleted_app_is_gone_with_its_principal,
         ):
             checks.run(check)

@@ -177,6 +177,27 @@ pub struct DeniedPlace {
     pub object: Option<String>,
 }
 
+/// What is wrong about a resource group.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GroupError {
+    /// No resource group has this name.
+    #[error("no resource group {0}")]
+    NotFound(String),
+    /// The resource group is at another location, where it stays.
+    #[error("resource group {name} is at {location}")]
+    Elsewhere {
+        /// The group.
+        name: String,
+        /// Where it is.
+        location: String,
+        /// Where it was to be.
+        wanted: String,
+    },
+    /// There are as many resource groups as may be.
+    #[error("too many resource groups")]
+    Limit,
+}
+
 /// Why an operation on a vault or its secrets was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
@@ -220,6 +241,9 @@ pub enum VaultError {
     /// Only the operator may do this.
     #[error("only the operator may do this")]
     NotOperator,
+    /// Something is wrong about a resource group.
+    #[error(transparent)]
+    Group(#[from] GroupError),
     /// Another id has the same role, principal and scope.
     #[error("role assignment {0} is the same")]
     RoleAssignmentExists(ObjectId),

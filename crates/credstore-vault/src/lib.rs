@@ -20,8 +20,8 @@ pub use access::Caller;
 pub use authority::CertificateAuthority;
 pub use directory::Directory;
 pub use error::{
-    AuthorityError, DeniedPlace, DirectoryError, OpenError, SignInError, StorageError, StoreFailure, TokenRejected,
-    VaultError,
+    AuthorityError, DeniedPlace, DirectoryError, GroupError, OpenError, SignInError, StorageError, StoreFailure,
+    TokenRejected, VaultError,
 };
 pub use installation::{Installation, Operator};
 pub use seal::RootKeySource;

@@ -1,16 +1,13 @@
-//! Azure Resource Manager: one subscription, any resource group, vaults, roles.
+//! Azure Resource Manager: one subscription, resource groups, vaults, roles.
 //!
-//! Only the operator may do anything here. The subscription has the tenant's id. Resource groups are names that
-//! vaults carry, not objects: every well-formed name is a group, so `PUT` of a group stores nothing.
+//! Only the operator may do anything here. The subscription has the tenant's id.
 //! Source: contract sections 14 and 15.
 
+mod groups;
 mod problem;
 mod roles;
 mod vaults;
 
-use std::collections::BTreeMap;
-
-use credstore_protocol::arm::ResourceList;
 use credstore_vault::Caller;
 use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
@@ -20,12 +17,13 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Incoming};
 use crate::body::Content;
-use crate::names::{Audience, LOCATION, Names};
+use crate::names::{Audience, Names};
 use crate::outcome::{Outcome, json_answer};
 use crate::routes::{Access, Captures, Endpoint, Found, ManagementEndpoint, Surface, find};
 use crate::tokens::Unauthenticated;
 use crate::uri::{Parameters, segments};
 
+use groups::GroupCall;
 use problem::{Problem, ResourceProblem, UriProblem};
 use roles::RoleCall;
 use vaults::VaultCall;
@@ -132,14 +130,17 @@ impl Call<'_> {
             check_group(group)?;
         }
         let vaults = VaultCall::new(self.app, self.caller.clone(), self.path, self.parts);
+        let groups = GroupCall::new(self.app, self.caller.clone(), self.path, self.parts);
         let roles = RoleCall::new(self.app, self.caller.clone(), self.path, self.parts);
         match endpoint {
             ManagementEndpoint::CloudMetadata => Ok(json_answer(StatusCode::OK, &cloud_metadata(self.app.names()))),
             ManagementEndpoint::ListSubscriptions => Ok(self.subscriptions(operator)),
             ManagementEndpoint::GetSubscription => Ok(json_answer(StatusCode::OK, &self.subscription())),
-            ManagementEndpoint::PutGroup => Ok(json_answer(StatusCode::CREATED, &self.group(self.path.text("g")))),
-            ManagementEndpoint::GetGroup => Ok(json_answer(StatusCode::OK, &self.group(self.path.text("g")))),
-            ManagementEndpoint::ListGroups => self.groups(),
+            ManagementEndpoint::ListGroups => groups.list(),
+            ManagementEndpoint::GetGroup => groups.get(),
+            ManagementEndpoint::CheckGroup => groups.check(),
+            ManagementEndpoint::PutGroup => groups.put(body).await,
+            ManagementEndpoint::DeleteGroup => groups.delete().await,
             ManagementEndpoint::ListManagedHsms => Ok(json_answer(StatusCode::OK, &json!({"value": []}))),
             ManagementEndpoint::ListResources => vaults.resources(query.given("$filter")),
             ManagementEndpoint::ListVaults | ManagementEndpoint::ListGroupVaults => vaults.list(),
@@ -183,27 +184,6 @@ impl Call<'_> {
     fn subscriptions(&self, operator: bool) -> Response<Content> {
         let value = if operator { vec![self.subscription()] } else { Vec::new() };
         json_answer(StatusCode::OK, &json!({"value": value, "count": {"type": "Total", "value": value.len()}}))
-    }
-
-    fn group(&self, name: &str) -> Value {
-        let subscription = self.app.names().tenant.as_str();
-        json!({
-            "id": format!("/subscriptions/{subscription}/resourceGroups/{name}"),
-            "name": name,
-            "type": "Microsoft.Resources/resourceGroups",
-            "location": LOCATION,
-            "properties": {"provisioningState": "Succeeded"},
-        })
-    }
-
-    /// The groups that vaults are in, each once.
-    fn groups(&self) -> Answer {
-        let mut names = BTreeMap::new();
-        for record in self.app.installation().vaults().list(&self.caller)? {
-            names.entry(record.resource_group.to_lowercase()).or_insert(record.resource_group);
-        }
-        let value = names.values().map(|name| self.group(name)).collect();
-        Ok(json_answer(StatusCode::OK, &ResourceList::<Value> { value, next_link: None }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Errors of ARM: one table, no wildcard. Codes and texts are Azure's, contract section 15.
 
-use credstore_vault::{Caller, VaultError};
+use credstore_vault::{Caller, GroupError, VaultError};
 use http::{Response, StatusCode};
 use serde_json::json;
 
@@ -267,6 +267,30 @@ fn unavailable() -> Row {
     (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", text)
 }
 
+fn group_row(error: &GroupError) -> Row {
+    match error {
+        GroupError::NotFound(name) => (
+            StatusCode::NOT_FOUND,
+            "ResourceGroupNotFound",
+            format!("Resource group '{}' could not be found.", shown(name)),
+        ),
+        GroupError::Elsewhere { location, wanted, .. } => (
+            StatusCode::CONFLICT,
+            "InvalidResourceGroupLocation",
+            format!(
+                "Invalid resource group location '{}'. The Resource group already exists in location '{}'.",
+                shown(wanted),
+                shown(location)
+            ),
+        ),
+        GroupError::Limit => (
+            StatusCode::CONFLICT,
+            "ResourceGroupQuotaExceeded",
+            "No more resource groups can be created in this subscription.".to_owned(),
+        ),
+    }
+}
+
 fn vault_row(error: &VaultError) -> Row {
     match error {
         VaultError::VaultNotFound(name) => (
@@ -292,6 +316,7 @@ fn vault_row(error: &VaultError) -> Row {
             "AuthorizationFailed",
             "The client does not have authorization to perform this action.".to_owned(),
         ),
+        VaultError::Group(error) => group_row(error),
         VaultError::RoleAssignmentExists(id) => (
             StatusCode::CONFLICT,
             "RoleAssignmentExists",

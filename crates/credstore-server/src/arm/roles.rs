@@ -70,6 +70,7 @@ impl<'a> RoleCall<'a> {
     /// The scope of the path. What it names must be there, an object excepted: a name may be granted before it is used.
     fn scope(&self) -> Result<Scope, Problem> {
         let Some(group) = self.path.get("g") else { return Ok(Scope::Subscription) };
+        self.app.installation().vaults().group(&self.caller, group)?;
         let Some(name) = self.path.get("n") else { return Ok(Scope::Group(group.to_owned())) };
         let absent = || ResourceProblem::VaultNotFound { name: name.to_owned(), group: group.to_owned() };
         let record = match name.parse().map(|name| self.app.installation().vaults().record(&self.caller, &name)) {

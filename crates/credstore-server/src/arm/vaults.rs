@@ -122,6 +122,7 @@ impl<'a> VaultCall<'a> {
             Problem::Resource(ResourceProblem::VaultNotFound { name, group })
         };
         // A name that cannot be one is absent for who only asks; who creates it is told.
+        self.vaults().group(&self.caller, group)?;
         let name = self.path.text("n").parse::<VaultName>().map_err(|_| absent())?;
         match self.vaults().record(&self.caller, &name) {
             Ok(record) if record.resource_group.eq_ignore_ascii_case(group) => Ok(record),
@@ -140,6 +141,7 @@ impl<'a> VaultCall<'a> {
 
     pub(super) fn list(&self) -> Answer {
         let group = self.path.get("g");
+        group.map(|group| self.vaults().group(&self.caller, group)).transpose()?;
         let records = self.vaults().list(&self.caller)?.into_iter();
         let here = records.filter(|record| group.is_none_or(|group| record.resource_group.eq_ignore_ascii_case(group)));
         let value = here.map(|record| self.resource(record)).collect();

@@ -151,10 +151,11 @@ impl Problem {
             VaultError::Denied { caller, operation, place, model: PermissionModel::Roles, .. } => {
                 denied_by_role(&caller, operation, &place, names, ids)
             }
-            // Roles are assigned through ARM: these do not pass here.
-            VaultError::RoleAssignmentExists(_) | VaultError::RoleAssignmentFixed | VaultError::RoleAssignmentLimit => {
-                Self::internal()
-            }
+            // Groups and roles are ARM's: these do not pass here.
+            VaultError::Group(_)
+            | VaultError::RoleAssignmentExists(_)
+            | VaultError::RoleAssignmentFixed
+            | VaultError::RoleAssignmentLimit => Self::internal(),
             VaultError::NotOperator => {
                 Self::forbidden("ForbiddenByPolicy", "Only the operator of this installation may do this.")
             }

@@ -53,6 +53,7 @@ async fn az_keyvault_create_finds_nothing_puts_the_vault_and_reads_it_back() {
     let world = World::empty();
     let (management, graph) = (world.management().await, graph_of(&world).await);
     let group = "/subscriptions/{s}/resourcegroups/credstore?api-version=2024-11-01";
+    management.delete(group).await.expect(200);
     let made = management.put(group, &json!({"location": "local"})).await.expect(201);
     assert_eq!((&made["name"], &made["properties"]["provisioningState"]), (&json!("credstore"), &json!("Succeeded")));
     let path = world.vault_path("acme").replace("2023-07-01", "2026-02-01");
@@ -287,6 +288,8 @@ async fn az_group_list_and_az_keyvault_list_deleted_have_an_answer() {
     let management = world.management().await;
     let path = world.vault_path("second").replace("/credstore/", "/CredStore/");
     management.put(&path, &creation(&world)).await.expect(201);
+    let apps = "/subscriptions/{s}/resourcegroups/apps?api-version=2024-11-01";
+    management.put(apps, &json!({"location": "local"})).await.expect(201);
     let path = world.vault_path("third").replace("/credstore/", "/apps/");
     management.put(&path, &creation(&world)).await.expect(201);
     let groups = management.get("/subscriptions/{s}/resourcegroups?api-version=2024-11-01").await.expect(200);

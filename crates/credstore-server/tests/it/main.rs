@@ -7,6 +7,7 @@ mod bodies;
 mod directory;
 mod errors;
 mod graph;
+mod groups;
 mod management;
 mod names;
 mod paging;

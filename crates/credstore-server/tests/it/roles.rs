@@ -184,6 +184,8 @@ async fn what_cannot_be_assigned_is_refused_with_azures_codes() {
     };
     let absent_vault = VAULT.replace("acme", "none");
     let other_group = VAULT.replace("/credstore/", "/other/");
+    let other = "/subscriptions/{s}/resourcegroups/other?api-version=2024-11-01";
+    management.put(other, &json!({"location": "local"})).await.expect(201);
     for (scope, id, body, status, code) in [
         (VAULT, "not-a-guid", good.clone(), 400, "InvalidRoleAssignmentId"),
         (
@@ -200,6 +202,7 @@ async fn what_cannot_be_assigned_is_refused_with_azures_codes() {
         (&absent_vault, ID, good.clone(), 404, "ResourceNotFound"),
         (&other_group, ID, good.clone(), 404, "ResourceNotFound"),
         (&format!("{VAULT}/storage/x"), ID, good.clone(), 404, "ResourceNotFound"),
+        (&VAULT.replace("/credstore/", "/none/"), ID, good.clone(), 404, "ResourceGroupNotFound"),
         ("/subscriptions/other", ID, good.clone(), 404, "SubscriptionNotFound"),
     ] {
         let error = management.put(&assignments(scope, &format!("/{id}")), &body).await.error();

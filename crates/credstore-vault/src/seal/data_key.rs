@@ -59,6 +59,8 @@ pub(crate) mod kind {
     pub(crate) const BACKUP: u8 = 13;
     /// A role assignment.
     pub(crate) const ROLE_ASSIGNMENT: u8 = 32;
+    /// A resource group.
+    pub(crate) const RESOURCE_GROUP: u8 = 33;
 }
 
 /// Whose data key it is: a vault's random id, or zeros for the installation itself.

@@ -4,6 +4,7 @@
 //! records are worthless at once, and removes them afterwards; a purge that was cut short is finished by
 //! [`Vaults::purge_expired`]. Operations on secrets are in [`secrets`](crate::secrets).
 
+mod groups;
 mod record;
 mod roles;
 
@@ -13,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use credstore_protocol::encoding::hex_lower;
 use credstore_protocol::{ObjectId, TenantId, Timestamp, VaultName};
 
+use groups::{DEFAULT_GROUP, Groups};
+pub use groups::{RESOURCE_GROUPS_MAX, ResourceGroup};
 pub use record::{
     ACCESS_POLICIES_MAX, DeletedVault, KEPT_MAX, PolicyChange, RETENTION_DAYS, VAULT_TAGS_MAX, VAULT_TEXT_MAX,
     VaultRecord, VaultSpec,
@@ -39,7 +42,9 @@ pub struct Vaults {
     opened: RwLock<HashMap<String, Arc<VaultInner>>>,
     heads: Arc<Heads>,
     assignments: RwLock<Assignments>,
-    /// Held by whoever changes a vault resource or a role assignment, or puts a vault into `opened`.
+    /// Those that have a row.
+    groups: RwLock<Groups>,
+    /// Held by whoever changes a vault resource, a resource group or a role assignment, or puts a vault into `opened`.
     changing: Mutex<()>,
 }
 
@@ -143,14 +148,16 @@ impl Vault {
 impl Vaults {
     pub(crate) fn load(tenant: TenantId, operator: ObjectId, system: Arc<DataKey>) -> Result<Self, StoreFailure> {
         let assignments = RwLock::new(roles::load(&system)?);
+        let groups = RwLock::new(groups::load(&system)?);
         let (opened, heads) = (RwLock::default(), Arc::default());
-        Ok(Self { tenant, operator, system, opened, heads, assignments, changing: Mutex::new(()) })
+        Ok(Self { tenant, operator, system, opened, heads, assignments, groups, changing: Mutex::new(()) })
     }
 
     /// Creates a vault, or changes it when it exists.
     ///
     /// # Errors
-    /// [`VaultError::VaultDeleted`] when a deleted vault has the name; [`VaultError::BadParameter`].
+    /// [`VaultError::VaultDeleted`] when a deleted vault has the name; [`NotFound`](crate::GroupError::NotFound) when a new vault is
+    /// to be in a group that is not there; [`VaultError::BadParameter`].
     pub fn create_or_update(
         &self,
         caller: &Caller,
@@ -171,6 +178,7 @@ impl Vaults {
             }
             self.destroy(name, &stored, revision)?;
         }
+        self.require_group(spec.resource_group.as_deref())?;
         let record = record::created(name, &self.tenant, spec, now)?;
         let id = crate::random::bytes();
         let (_, mut batch) = self.system.keyring().new_data_key(id);
@@ -228,6 +236,11 @@ impl Vaults {
     pub fn delete(&self, caller: &Caller, name: &VaultName, now: Timestamp) -> Result<(), VaultError> {
         self.require_operator(caller)?;
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.delete_held(name, now)
+    }
+
+    /// [`delete`](Self::delete) for a caller that holds `changing`.
+    fn delete_held(&self, name: &VaultName, now: Timestamp) -> Result<(), VaultError> {
         let (stored, revision) = self.live(name)?;
         let id = stored.id;
         let record = stored.record()?;

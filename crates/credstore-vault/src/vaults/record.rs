@@ -6,6 +6,7 @@ use credstore_protocol::{ObjectId, TenantId, Timestamp, VaultName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::DEFAULT_GROUP;
 use crate::access::AccessPolicy;
 use crate::error::{StoreFailure, VaultError};
 use crate::seal::hex16;
@@ -185,7 +186,7 @@ pub(crate) fn created(
     let record = VaultRecord {
         name: name.clone(),
         tenant: spec.tenant.unwrap_or_else(|| tenant.clone()),
-        resource_group: spec.resource_group.unwrap_or_else(|| "credstore".to_owned()),
+        resource_group: spec.resource_group.unwrap_or_else(|| DEFAULT_GROUP.to_owned()),
         location: spec.location.unwrap_or_else(|| "local".to_owned()),
         tags: spec.tags.unwrap_or_default(),
         access_policies: merged(Vec::new(), spec.access_policies.unwrap_or_default()),

@@ -9,6 +9,7 @@ mod folder;
 mod installation;
 mod model;
 mod permissions;
+mod resource_groups;
 mod roles;
 mod secrets;
 mod storage;

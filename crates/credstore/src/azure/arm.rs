@@ -136,8 +136,14 @@ impl ArmClient {
     /// Makes the resource group when it is not there.
     pub async fn ensure_group(&self, location: &str, when: When) -> Result<(), AzureError> {
         let path = format!("{}?api-version={GROUPS_API_VERSION}", self.group_path());
-        let ask = Ask::new(Method::PUT, path, "").about(format!("resource group {}", self.group));
-        self.door.nothing(ask.with_json(&json!({ "location": location })), when).await
+        let ask = |method| Ask::new(method, path.clone(), "").about(format!("resource group {}", self.group));
+        // A group that is there may be at another location, where it has to stay.
+        match self.door.nothing(ask(Method::GET), when).await {
+            Err(error) if error.is_not_found() => {
+                self.door.nothing(ask(Method::PUT).with_json(&json!({ "location": location })), when).await
+            }
+            other => other,
+        }
     }
 
     /// One vault.

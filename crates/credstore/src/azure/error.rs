@@ -277,7 +277,8 @@ impl AzureError {
         match self {
             Self::Vault(refusal) => refusal.answer.is_not_found(),
             Self::Service(refusal) => {
-                matches!(refusal.answer, ServiceAnswer::Missing | ServiceAnswer::DeletedVaultMissing)
+                use ServiceAnswer::{DeletedVaultMissing, GroupMissing, Missing};
+                matches!(refusal.answer, Missing | GroupMissing | DeletedVaultMissing)
             }
             Self::SignIn(_)
             | Self::Unreachable { .. }

@@ -444,7 +444,7 @@ async fn the_answers_of_arm_are_explained() {
     ] {
         let fake = Fake::signed_in(move |_, _| vault_error(status, code, None, "why"));
         let error = arm(&fake).vault(&vault_name(), now()).await.unwrap_err();
-        assert_eq!(error.is_not_found(), code == "ResourceNotFound");
+        assert_eq!(error.is_not_found(), status == 404, "without its group there is no vault either");
         let diagnosis = Diagnosis::from(error);
         assert_eq!((diagnosis.code.id, diagnosis.code.exit as u8), (ours, exit), "{code}");
         assert_eq!(diagnosis.cause.unwrap(), format!("why ({code})"));
