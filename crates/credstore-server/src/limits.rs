@@ -48,8 +48,6 @@ pub const JSON_DEPTH_MAX: usize = 16;
 pub const TOKEN_MAX: usize = 16 * 1024;
 /// Verified tokens that are remembered. Ours: one for each of ten thousand clients.
 pub const TOKENS_KEPT: usize = 10_000;
-/// A remembered token is checked again after this many seconds, so that a deleted application is out in five.
-pub const TOKEN_RECHECK: i64 = 5;
 /// Client assertions that are checked at once. An RSA signature takes a core for a millisecond.
 pub const SIGN_INS_AT_ONCE: usize = 8;
 /// How long a sign-in waits for its turn before it is told to come back.

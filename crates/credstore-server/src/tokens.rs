@@ -1,7 +1,8 @@
 //! Access tokens: read from the request, checked, and remembered for a while.
 //!
 //! Checking a signature costs more than all the rest of a read, so a token that was good is remembered under its
-//! SHA-256; the token itself is not kept. A remembered token is checked again after [`TOKEN_RECHECK`] seconds.
+//! SHA-256; the token itself is not kept. What can change is looked at with every request: the time, and whether the
+//! app is still there and enabled.
 
 use credstore_protocol::Timestamp;
 use credstore_vault::directory::VerifiedToken;
@@ -11,7 +12,7 @@ use http::header::AUTHORIZATION;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 
-use crate::limits::{TOKEN_MAX, TOKEN_RECHECK, TOKENS_KEPT};
+use crate::limits::{TOKEN_MAX, TOKENS_KEPT};
 use crate::names::{Audience, Names};
 
 /// Why there is no caller.
@@ -23,13 +24,8 @@ pub(crate) enum Unauthenticated {
     Rejected(TokenRejected),
 }
 
-struct Known {
-    token: VerifiedToken,
-    checked_at: Timestamp,
-}
-
 /// The tokens that were good.
-pub(crate) struct Tokens(Cache<[u8; 32], Arc<Known>>);
+pub(crate) struct Tokens(Cache<[u8; 32], Arc<VerifiedToken>>);
 
 impl Tokens {
     pub(crate) fn new() -> Self {
@@ -47,7 +43,8 @@ impl Tokens {
     ) -> Result<Caller, Unauthenticated> {
         let token = bearer(headers)?;
         let hash = digest(token);
-        let known = match self.0.get(&hash).filter(|known| known.is_fresh(now)) {
+        let still_good = |known: &Arc<VerifiedToken>| now < known.expires_at && directory.is_active(&known.caller);
+        let known = match self.0.get(&hash).filter(still_good) {
             Some(known) => known,
             None => {
                 let known = check(directory, names, token, now).inspect_err(|_| {
@@ -58,26 +55,19 @@ impl Tokens {
                 known
             }
         };
-        if !names.is_for(audience, &known.token.audience) {
-            let found = known.token.audience.clone();
+        if !names.is_for(audience, &known.audience) {
+            let found = known.audience.clone();
             return Err(Unauthenticated::Rejected(TokenRejected::Audience { found }));
         }
-        Ok(known.token.caller.clone())
+        Ok(known.caller.clone())
     }
 }
 
-impl Known {
-    fn is_fresh(&self, now: Timestamp) -> bool {
-        now < self.token.expires_at && (0..TOKEN_RECHECK).contains(&now.seconds_since(self.checked_at))
-    }
-}
-
-fn check(directory: &Directory, names: &Names, token: &str, now: Timestamp) -> Result<Known, Unauthenticated> {
+fn check(directory: &Directory, names: &Names, token: &str, now: Timestamp) -> Result<VerifiedToken, Unauthenticated> {
     let [vault, management, graph] = names.audiences();
     let slashed = names.audiences().map(|audience| format!("{audience}/"));
     let audiences = [vault, management, graph, &slashed[0], &slashed[1], &slashed[2]];
-    let token = directory.verify_token(token, &audiences, &names.issuer, now).map_err(Unauthenticated::Rejected)?;
-    Ok(Known { token, checked_at: now })
+    directory.verify_token(token, &audiences, &names.issuer, now).map_err(Unauthenticated::Rejected)
 }
 
 fn digest(token: &str) -> [u8; 32] {
