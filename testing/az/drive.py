@@ -243,6 +243,11 @@ class Cloud:
         self.az("keyvault", "purge", "--name", "short-kv")
 
     def a_deleted_app_is_gone_with_its_principal(self) -> None:
+        self.az("ad", "sp", "update", "--id", self.app_id, "--set", "accountEnabled=false")
+        assert self.az("ad", "sp", "show", "--id", self.app_id)["accountEnabled"] is False
+        self.az("ad", "sp", "delete", "--id", self.app_id)
+        assert self.az("ad", "sp", "list", "--spn", self.app_id) == []
+        assert self.az("ad", "sp", "create", "--id", self.app_id)["id"] != self.principal
         self.az("ad", "app", "delete", "--id", self.app_id)
         assert self.az("ad", "app", "list", "--app-id", self.app_id) == []
         assert self.az("ad", "sp", "list", "--spn", self.app_id) == []

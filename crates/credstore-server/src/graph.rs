@@ -33,6 +33,14 @@ struct ObjectsByIds {
     ids: Vec<String>,
 }
 
+/// Body of `PATCH /servicePrincipals/{id}`. What else a service principal has follows its application: a change that
+/// would not be made is refused.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PrincipalUpdate {
+    account_enabled: bool,
+}
+
 /// Why Graph does not do what it was asked.
 #[derive(Debug)]
 enum Problem {
@@ -218,6 +226,8 @@ impl Call<'_> {
             GraphEndpoint::ListServicePrincipals => self.service_principals(&query),
             GraphEndpoint::CreateServicePrincipal => self.create_service_principal(self.read(body).await?).await,
             GraphEndpoint::GetServicePrincipal => self.get_service_principal(),
+            GraphEndpoint::UpdateServicePrincipal => self.update_service_principal(self.read(body).await?).await,
+            GraphEndpoint::DeleteServicePrincipal => self.delete_service_principal().await,
             GraphEndpoint::ObjectsByIds => self.objects(self.read(body).await?),
         }
     }
@@ -314,6 +324,19 @@ impl Call<'_> {
         let mut all = self.directory().service_principals(&self.caller)?.into_iter();
         let found = all.find(|principal| principal.id == id).ok_or_else(|| Problem::NotFound(id.to_string()))?;
         Ok(json_answer(StatusCode::OK, &self.principal(found)))
+    }
+
+    async fn update_service_principal(&self, request: PrincipalUpdate) -> Answer {
+        let id = self.id()?;
+        let enabled = request.account_enabled;
+        self.write(move |directory, caller, now| directory.enable_service_principal(caller, &id, enabled, now)).await?;
+        Ok(empty_answer(StatusCode::NO_CONTENT))
+    }
+
+    async fn delete_service_principal(&self) -> Answer {
+        let id = self.id()?;
+        self.write(move |directory, caller, now| directory.delete_service_principal(caller, &id, now)).await?;
+        Ok(empty_answer(StatusCode::NO_CONTENT))
     }
 
     /// `az` asks for the names of principals in role assignments. Applications are not among the types it asks for.

@@ -106,6 +106,8 @@ pub enum GraphEndpoint {
     ListServicePrincipals,
     CreateServicePrincipal,
     GetServicePrincipal,
+    UpdateServicePrincipal,
+    DeleteServicePrincipal,
     ObjectsByIds,
 }
 
@@ -237,6 +239,8 @@ pub static ROUTES: &[Route] = &[
     graph("GET",    "/v1.0/servicePrincipals",                          G::ListServicePrincipals,  Operator),
     graph("POST",   "/v1.0/servicePrincipals",                          G::CreateServicePrincipal, Operator),
     graph("GET",    "/v1.0/servicePrincipals/{id}",                     G::GetServicePrincipal,    Operator),
+    graph("PATCH",  "/v1.0/servicePrincipals/{id}",                     G::UpdateServicePrincipal, Operator),
+    graph("DELETE", "/v1.0/servicePrincipals/{id}",                     G::DeleteServicePrincipal, Operator),
     graph("POST",   "/v1.0/directoryObjects/getByIds",                  G::ObjectsByIds,           Operator),
 ];
 

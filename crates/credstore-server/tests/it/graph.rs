@@ -83,6 +83,51 @@ async fn errors_have_graphs_codes() {
     }
 }
 
+async fn sign_in(world: &World, client: &str) -> Answer {
+    let assertion = world.assertion(&crate::world::claims(world, client));
+    let form = World::form(client, "https://vault.localhost:8443/.default", &assertion);
+    ask("POST", crate::world::LOGIN, &format!("/{}/oauth2/v2.0/token", world.tenant)).text(&form).of(&world.app).await
+}
+
+#[tokio::test]
+async fn a_service_principal_that_is_disabled_or_deleted_lets_nobody_in() {
+    let world = World::with_vault().await;
+    let (_, client, principal) = world.application("pm").await;
+    world.grant(&principal, "list").await;
+    let app = world.session(crate::world::VAULT, &world.token(&client, "vault").await);
+    let path = format!("/v1.0/servicePrincipals/{principal}");
+    let enable = async |enabled: bool| {
+        call(&world, "PATCH", &path, json!({ "accountEnabled": enabled })).await.expect(204);
+        call(&world, "GET", &path, Value::Null).await.expect(200)["accountEnabled"] == json!(enabled)
+    };
+    app.get("/secrets").await.expect(200);
+    assert!(enable(false).await);
+    assert_eq!(app.get("/secrets").await.status, 401, "the token that it has is refused at once");
+    // AADSTS7000112: the application is disabled.
+    assert_eq!(sign_in(&world, &client).await.expect(400)["error_codes"], json!([7_000_112]));
+    assert!(enable(true).await);
+    app.get("/secrets").await.expect(200);
+    for (body, status) in [
+        (json!({}), 400),
+        (json!({"accountEnabled": "no"}), 400),
+        (json!({"accountEnabled": false, "displayName": "x"}), 400),
+    ] {
+        assert_eq!(call(&world, "PATCH", &path, body.clone()).await.error().0, status, "{body}");
+    }
+    app.get("/secrets").await.expect(200);
+    call(&world, "DELETE", &path, Value::Null).await.expect(204);
+    assert_eq!(app.get("/secrets").await.status, 401);
+    assert_eq!(sign_in(&world, &client).await.expect(400)["error_codes"], json!([700_016]));
+    for method in ["GET", "DELETE", "PATCH"] {
+        let body = if method == "PATCH" { json!({"accountEnabled": true}) } else { Value::Null };
+        let error = call(&world, method, &path, body).await.error();
+        assert_eq!((error.0, error.1.as_str()), (404, "Request_ResourceNotFound"), "{method}");
+    }
+    let own = format!("/v1.0/servicePrincipals/{}", world.operator_object());
+    assert_eq!(call(&world, "DELETE", &own, Value::Null).await.error().0, 403);
+    assert_eq!(call(&world, "PATCH", &own, json!({"accountEnabled": false})).await.error().0, 403);
+}
+
 #[tokio::test]
 async fn a_deleted_application_cannot_sign_in_and_the_operator_cannot_be_deleted() {
     let world = World::empty();

@@ -207,6 +207,53 @@ impl Directory {
         Ok(principal)
     }
 
+    /// Lets an application sign in, or not: while its service principal is disabled, its tokens are refused too.
+    ///
+    /// # Errors
+    /// [`DirectoryError::NotFound`], [`DirectoryError::Protected`] for the operator's own, [`DirectoryError::Denied`].
+    pub fn enable_service_principal(
+        &self,
+        caller: &Caller,
+        id: &ObjectId,
+        enabled: bool,
+        _now: Timestamp,
+    ) -> Result<(), DirectoryError> {
+        self.change_principal(caller, id, |principal| Some(Principal { enabled, ..principal }))
+    }
+
+    /// Takes an application its identity in the tenant, and leaves the application and its keys. Its tokens are
+    /// refused from then on, and a new service principal has another id: what the old one was granted is over.
+    ///
+    /// # Errors
+    /// As [`enable_service_principal`](Self::enable_service_principal).
+    pub fn delete_service_principal(
+        &self,
+        caller: &Caller,
+        id: &ObjectId,
+        _now: Timestamp,
+    ) -> Result<(), DirectoryError> {
+        self.change_principal(caller, id, |_| None)
+    }
+
+    fn change_principal(
+        &self,
+        caller: &Caller,
+        id: &ObjectId,
+        change: impl FnOnce(Principal) -> Option<Principal>,
+    ) -> Result<(), DirectoryError> {
+        self.require_operator(caller)?;
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *id == self.operator.object_id {
+            return Err(DirectoryError::Protected);
+        }
+        let state = self.state();
+        let found = state
+            .every()
+            .find_map(|registered| Some((registered, registered.principal.clone()?)).filter(|it| it.1.id == *id));
+        let (registered, principal) = found.ok_or(DirectoryError::NotFound)?;
+        self.write(Registered { principal: change(principal), ..registered.clone() }, Expected::Present)
+    }
+
     /// Every service principal, in the order of their client ids.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! App registrations: who may, which certificates, and what a change does.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use credstore_protocol::{ClientId, ObjectId, Timestamp};
-use credstore_vault::DirectoryError;
 use credstore_vault::directory::certificate::CERTIFICATE_MAX;
 use credstore_vault::directory::{KEYS_MAX, KeyCredentialChange, NewKeyCredential};
+use credstore_vault::{Directory, DirectoryError, Installation};
 
 use crate::folder::Folder;
 use crate::tokens::Client;
@@ -59,6 +60,41 @@ fn the_operators_registration_is_protected() {
     assert_eq!(directory.delete_application(&operator, &own.id, NOW).err(), protected);
     assert_eq!(directory.update_application(&operator, &own.id, Some("x".to_owned()), None, NOW).err(), protected);
     assert_eq!(directory.update_application(&operator, &own.id, None, Some(vec![]), NOW).err(), protected);
+    let principal = &operator.object_id;
+    assert_eq!(directory.delete_service_principal(&operator, principal, NOW).err(), protected);
+    assert_eq!(directory.enable_service_principal(&operator, principal, false, NOW).err(), protected);
+}
+
+#[test]
+fn a_service_principal_is_disabled_enabled_and_deleted_and_its_application_stays() {
+    let world = World::new();
+    let (directory, operator) = (world.installation.directory(), world.operator());
+    let application = directory.create_application(&operator, "pm", vec![], NOW).unwrap();
+    let made = directory.create_service_principal(&operator, &application.app_id, NOW).unwrap();
+    let found = |directory: &Directory| {
+        let mut every = directory.service_principals(&operator).unwrap().into_iter();
+        every.find(|principal| principal.app_id == application.app_id)
+    };
+    for enabled in [false, true, true] {
+        directory.enable_service_principal(&operator, &made.id, enabled, NOW).unwrap();
+        assert_eq!(
+            found(directory).map(|principal| (principal.id, principal.enabled)),
+            Some((made.id.clone(), enabled))
+        );
+    }
+    let gone = Some(DirectoryError::NotFound);
+    assert_eq!(directory.delete_service_principal(&operator, &application.id, NOW).err(), gone, "an application's id");
+    directory.delete_service_principal(&operator, &made.id, NOW).unwrap();
+    assert_eq!(directory.delete_service_principal(&operator, &made.id, NOW).err(), gone);
+    assert_eq!(directory.enable_service_principal(&operator, &made.id, true, NOW).err(), gone);
+    assert_eq!(directory.application(&operator, &application.id), Ok(application.clone()));
+    let again = Installation::over(Arc::clone(&world.storage), &world.root_key, NOW).unwrap();
+    assert_eq!(found(again.directory()), None, "gone from the disk too");
+    let other = again.directory().create_service_principal(&operator, &application.app_id, NOW).unwrap();
+    assert_ne!(other.id, made.id, "what the old one was granted is over");
+    let stranger = world.caller_with(&[]);
+    assert_eq!(directory.delete_service_principal(&stranger, &other.id, NOW).err(), Some(DirectoryError::Denied));
+    assert_eq!(directory.enable_service_principal(&stranger, &other.id, true, NOW).err(), Some(DirectoryError::Denied));
 }
 
 #[test]
