@@ -462,9 +462,13 @@ fn shown(application: Application, with_keys: bool) -> serde_json::Value {
     };
     // Strings and lists of strings only: there is nothing that cannot be JSON.
     let mut value = serde_json::to_value(application).unwrap_or_default();
-    for (member, empty) in
-        [("requiredResourceAccess", json!([])), ("appRoles", json!([])), ("api", json!({})), ("web", json!({}))]
-    {
+    for (member, empty) in [
+        ("publisherDomain", json!(null)),
+        ("requiredResourceAccess", json!([])),
+        ("appRoles", json!([])),
+        ("api", json!({})),
+        ("web", json!({})),
+    ] {
         value[member] = empty;
     }
     value

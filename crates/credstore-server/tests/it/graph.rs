@@ -64,6 +64,75 @@ async fn a_patch_of_key_credentials_replaces_the_list() {
 }
 
 #[tokio::test]
+async fn objects_have_every_member_that_azs_recordings_have() {
+    let world = World::empty();
+    let (id, client, principal) = world.application("pm").await;
+    let mut shown = call(&world, "GET", &format!("/v1.0/applications/{id}"), Value::Null).await.expect(200);
+    let keys = shown["keyCredentials"].take();
+    assert_eq!(
+        shown,
+        json!({"id": id, "appId": client, "displayName": "pm", "identifierUris": [], "signInAudience": "AzureADMyOrg",
+            "createdDateTime": "2027-01-15T08:00:00Z", "publisherDomain": null, "keyCredentials": null,
+            "passwordCredentials": [], "requiredResourceAccess": [], "api": {}, "appRoles": [], "web": {}})
+    );
+    let sha1 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &world.certificate);
+    let thumbprint: String = sha1.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    assert_eq!(keys[0]["customKeyIdentifier"], json!(thumbprint));
+    let shown = call(&world, "GET", &format!("/v1.0/servicePrincipals/{principal}"), Value::Null).await.expect(200);
+    assert_eq!(
+        shown,
+        json!({"id": principal, "appId": client, "appDisplayName": "pm", "displayName": "pm",
+            "servicePrincipalNames": [client], "servicePrincipalType": "Application", "accountEnabled": true,
+            "appOwnerOrganizationId": world.tenant})
+    );
+    for kind in ["applications", "servicePrincipals"] {
+        let list = call(&world, "GET", &format!("/v1.0/{kind}"), Value::Null).await.expect(200);
+        assert_eq!(list["@odata.context"], json!(format!("https://graph.localhost:8443/v1.0/$metadata#{kind}")));
+        assert_eq!(list.get("@odata.nextLink"), None, "it is all there");
+    }
+    let list = call(&world, "GET", "/v1.0/applications?$select=keyCredentials", Value::Null).await.expect(200);
+    let keys = list["value"].as_array().unwrap().iter().flat_map(|app| app["keyCredentials"].as_array().unwrap());
+    assert!(keys.into_iter().all(|key| key["key"].is_null()), "only a single object shows its keys");
+}
+
+#[tokio::test]
+async fn the_name_of_a_key_is_cut_at_90_characters() {
+    let world = World::empty();
+    let (id, ..) = world.application("pm").await;
+    let path = format!("/v1.0/applications/{id}");
+    for (length, kept) in [(90, 90), (91, 90)] {
+        let key = json!({"type": "AsymmetricX509Cert", "usage": "Verify", "displayName": "ä".repeat(length),
+            "key": STANDARD.encode(&world.certificate)});
+        call(&world, "PATCH", &path, json!({"keyCredentials": [key]})).await.expect(204);
+        let shown = call(&world, "GET", &path, Value::Null).await.expect(200);
+        assert_eq!(shown["keyCredentials"][0]["displayName"], json!("ä".repeat(kept)), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_says_when_and_has_an_id() {
+    let world = World::empty();
+    let unknown = "5d0c2a8e-91f3-4f0e-8a27-6c3f1d90b7f1";
+    let answer = call(&world, "GET", &format!("/v1.0/applications/{unknown}"), Value::Null).await;
+    let text = format!(
+        "Resource '{unknown}' does not exist or one of its queried reference-property objects are not present."
+    );
+    assert_eq!(answer.error().3, text);
+    let inner = answer.json()["error"]["innerError"].clone();
+    assert_eq!(inner["date"], "2027-01-15T08:00:00Z");
+    for member in ["request-id", "client-request-id"] {
+        assert_eq!(inner[member].as_str().unwrap().len(), unknown.len(), "{member}");
+    }
+    for token in [None, Some("garbage")] {
+        let mut request = ask("GET", GRAPH, "/v1.0/applications");
+        request.token = token;
+        let answer = request.of(&world.app).await;
+        assert_eq!((answer.error().0, answer.error().1.as_str()), (401, "InvalidAuthenticationToken"));
+        assert!(answer.header("www-authenticate").starts_with("Bearer "), "{token:?}");
+    }
+}
+
+#[tokio::test]
 async fn errors_have_graphs_codes() {
     let world = World::empty();
     let (_, client, _) = world.application("pm").await;

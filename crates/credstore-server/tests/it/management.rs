@@ -201,3 +201,67 @@ async fn errors_have_azures_codes() {
          go to https://aka.ms/ARMResourceNotFoundFix"
     );
 }
+
+#[tokio::test]
+async fn errors_have_azures_texts_as_far_as_they_are_known() {
+    let arm = Arm::new().await;
+    let body = json!({"location": "local", "properties": {"tenantId": arm.world.tenant, "accessPolicies": []}});
+    let group = "/subscriptions/{s}/resourceGroups/g?api-version=2024-11-01";
+    arm.call("PUT", group, json!({"location": "local"})).await.expect(201);
+    arm.call("PUT", &arm.world.vault_path("gone"), body.clone()).await.expect(201);
+    arm.call("DELETE", &arm.world.vault_path("gone"), Value::Null).await.expect(200);
+    let elsewhere = arm.world.vault_path("acme").replace("/credstore/", "/g/");
+    for (method, path, text) in [
+        (
+            "PUT",
+            elsewhere,
+            "The vault name 'acme' is already in use. Vault names are globaly unique so it is possible that the name \
+             is already taken.",
+        ),
+        (
+            "PUT",
+            arm.world.vault_path("gone"),
+            "A vault with the same name already exists in deleted state. You need to either recover or purge existing \
+             key vault.",
+        ),
+        (
+            "GET",
+            arm.world.vault_path("acme").replace("2023-07-01", "7.4"),
+            "The api-version '7.4' is invalid. The supported",
+        ),
+        ("GET", "/subscriptions/x?api-version=2022-12-01".to_owned(), "The subscription 'x' could not be found."),
+    ] {
+        let error = arm.call(method, &path, body.clone()).await.error();
+        assert!(error.3.starts_with(text), "{method} {path}: {}", error.3);
+    }
+}
+
+#[tokio::test]
+async fn the_vaults_of_a_group_are_listed_and_there_are_no_hsms() {
+    let arm = Arm::new().await;
+    let group = "/subscriptions/{s}/resourceGroups/g?api-version=2024-11-01";
+    arm.call("PUT", group, json!({"location": "local"})).await.expect(201);
+    for (scope, expected) in [
+        ("/subscriptions/{s}", json!(["acme"])),
+        ("/subscriptions/{s}/resourceGroups/credstore", json!(["acme"])),
+        ("/subscriptions/{s}/resourceGroups/g", json!([])),
+    ] {
+        let list = |kind: &str| format!("{scope}/providers/Microsoft.KeyVault/{kind}?api-version=2026-02-01");
+        let vaults = arm.get(&list("vaults")).await.expect(200);
+        let names: Vec<_> = vaults["value"].as_array().unwrap().iter().map(|vault| vault["name"].clone()).collect();
+        assert_eq!(json!(names), expected, "{scope}");
+        assert_eq!(arm.get(&list("managedHSMs")).await.expect(200), json!({"value": []}), "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_good_token_arm_says_no_more_than_that() {
+    let arm = Arm::new().await;
+    for token in [None, Some("garbage")] {
+        let mut request = ask("GET", MANAGEMENT, "/subscriptions/x?api-version=7.4");
+        request.token = token;
+        let answer = request.of(&arm.world.app).await;
+        assert_eq!((answer.error().0, answer.error().1.as_str()), (401, "AuthenticationFailed"));
+        assert!(answer.header("www-authenticate").starts_with("Bearer "), "{token:?}");
+    }
+}

@@ -102,6 +102,7 @@ fn a_deleted_group_takes_vaults_and_roles_and_nothing_of_other_groups() {
         Scope::Group("Rg-1".to_owned()),
         Scope::Group("credstore".to_owned()),
         Scope::Vault(one()),
+        Scope::Vault(VaultScope { vault: "never-kv".to_owned(), ..one() }),
     ]
     .into_iter()
     .enumerate()
