@@ -1,4 +1,5 @@
-//! Messages of the Key Vault data plane: secrets and errors.
+//! Messages of the Key Vault data plane: secrets, errors, and what lists and backups of every kind share. The messages of
+//! keys are in [`keys`].
 //!
 //! Times are whole Unix seconds. Source: Key Vault data plane, contract sections 4 to 7. Members that a
 //! later api-version adds are ignored when read, as Azure's older versions do.
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Secret, Timestamp};
+
+pub mod keys;
 
 /// Largest secret value in bytes. Source: Key Vault, "About secrets": 25 KB.
 pub const SECRET_VALUE_MAX: usize = 25_600;
