@@ -161,8 +161,27 @@ class Cloud:
             ("Key Vault Secrets User", self.app_id),
         }, listed
         assert len(self.az("role", "assignment", "list", "--assignee", self.app_id, "--all")) == 1
+        listing = ("role", "assignment", "list", "--scope")
+        assert [one["id"] for one in self.az(*listing, user[-1])] == [made["id"]]
+        assert len(self.az(*listing, user[-1], "--include-inherited")) == 2, "what holds around it holds there"
+        again = self.az("role", "assignment", "create", "--assignee", self.app_id, *user)
+        assert again["id"] == made["id"], "az takes the same assignment for the one that is there"
+        self.az("role", "assignment", "update", "--role-assignment", json.dumps({**made, "description": "for reports"}))
+        assert self.az(*listing, user[-1])[0]["description"] == "for reports"
         self.az("role", "assignment", "delete", "--assignee", self.app_id, *user)
         assert "ForbiddenByRbac" in app.refused("keyvault", "secret", "show", *secret)
+        of_group = (*user[:2], "--scope", vault["id"].split("/providers/")[0])
+        conditional = ("--condition", "@Resource[x] StringEquals 'y'", "--condition-version", "2.0")
+        create = ("role", "assignment", "create", "--assignee", self.app_id, *of_group)
+        assert "A role assignment has no condition here." in self.az.refused(*create, *conditional)
+        group = self.az(*create)
+        assert app("keyvault", "secret", "show", *secret)["value"] == "one"
+        self.az("role", "assignment", "delete", "--ids", group["id"])
+        switch = ("keyvault", "update", "--name", "roles-kv", "--enable-rbac-authorization")
+        assert self.az(*switch, "false")["properties"]["enableRbacAuthorization"] is False
+        assert "ForbiddenByPolicy" in app.refused("keyvault", "secret", "show", *secret)
+        self.az(*switch, "true")
+        assert self.az("keyvault", "secret", "show", *secret)["value"] == "one", "the roles were kept"
 
     def a_secret_has_versions_and_attributes(self) -> None:
         secret = ("--vault-name", VAULT, "--name", "db")
