@@ -185,6 +185,28 @@ fn what_goes_for_good_wants_its_name_typed() {
 }
 
 #[test]
+fn a_vault_is_changed_deleted_and_purged_when_a_person_says_so() {
+    let bench = Bench::with_vault();
+    let protected = || {
+        let query = ["--query", "properties.enablePurgeProtection", "-o", "json"];
+        bench.ok(&[&["vault", "show", "--name", "acme-pm-kv"], &query[..]].concat())
+    };
+    let update = ["vault", "update", "--name", "acme-pm-kv", "--enable-purge-protection"];
+    let question = "purge protection: no -> yes? Purge protection stays for ever. [y/N] ";
+    let (code, seen) = Typed::start(&bench, &update).answers(question, "\r").ends();
+    assert!(code == 11 && protected() == "null\n", "{code}: {seen}");
+    for verb in ["delete", "purge"] {
+        let act = ["vault", verb, "--name", "acme-pm-kv"];
+        let (code, seen) = Typed::start(&bench, &act).answers("Type its name: ", "acme\r").ends();
+        assert_eq!(code, 11, "{verb}: {seen}");
+        let (code, seen) = Typed::start(&bench, &act).answers("Type its name: ", "acme-pm-kv\r").ends();
+        assert_eq!(code, 0, "{verb}: {seen}");
+        assert_eq!(bench.ok(&["vault", "list", "-o", "json"]), "[]\n", "{verb}");
+    }
+    assert_eq!(bench.ok(&["vault", "list-deleted", "-o", "json"]), "[]\n");
+}
+
+#[test]
 fn a_value_on_a_terminal_ends_with_a_newline() {
     let bench = Bench::with_vault();
     assert_eq!(Typed::start(&bench, &["get", "SmtpRelay"]).ends(), (0, "in;the{vault}\n".to_owned()));
