@@ -11,6 +11,7 @@ mod body;
 mod data_plane;
 mod directory;
 mod graph;
+pub mod identity;
 mod json;
 pub mod limits;
 pub mod listener;

@@ -46,6 +46,11 @@ impl AccessToken {
         self.expires
     }
 
+    /// The token itself, for somebody else's request.
+    pub fn expose_secret(&self) -> &str {
+        &self.value
+    }
+
     /// The value of the `Authorization` header, marked sensitive and wiped with its last copy.
     pub(super) fn header(&self) -> Option<HeaderValue> {
         let text = Zeroizing::new(format!("Bearer {}", self.value.as_str()).into_bytes());
