@@ -220,6 +220,22 @@ class Installation:
         """The data plane's address of a vault."""
         return f"https://{name}.vault.localhost:{self.port}"
 
+    def write_settings(self, vault: str, tenant: str, client_id: str, key: pathlib.Path) -> pathlib.Path:
+        """Server Settings that sign in as one app; answers the file."""
+        entry = {
+            "Type": "AzureKeyVault",
+            "TenantId": tenant,
+            "ClientId": client_id,
+            "VaultName": vault,
+            "CertificateFile": str(key),
+            "AuthorityHost": self.authority,
+            "VaultDnsSuffix": f"vault.localhost:{self.port}",
+            "CaFile": str(self.ca_file),
+        }
+        file = self.folder / f"settings-of-{client_id}.json"
+        file.write_text(json.dumps({"CredentialStore": entry}, indent=2))
+        return file
+
     def make_names_known(self) -> None:
         """Writes the lines of `directory hosts` into the namespace's own hosts file (testing/private-hosts)."""
         hosts = os.environ.get("CREDSTORE_TEST_HOSTS")

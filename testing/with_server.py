@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 
-from installation import installation_with_vault
+from installation import binary, installation_with_vault
 
 VAULT = "acme-pm-kv"
 READABLE = "SqlServerP2P"
@@ -40,6 +40,9 @@ def main() -> int:
             "CREDSTORE_TEST_READER_KEY": str(reader_key),
             "CREDSTORE_TEST_STRANGER_KEY": str(stranger_key),
             "CREDSTORE_TEST_READABLE": READABLE,
+            "CREDSTORE_TEST_BINARY": str(binary()),
+            "CREDSTORE_TEST_DATA": str(here.data),
+            "CREDSTORE_TEST_SETTINGS": str(here.write_settings(VAULT, here.tenant, reader, reader_key)),
             # Node reads this one before the program starts.
             "NODE_EXTRA_CA_CERTS": str(here.ca_file),
         }

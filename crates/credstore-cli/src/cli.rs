@@ -11,8 +11,8 @@ use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
 
 use crate::commands::{
-    app, cert, check, completions, directory, expand, explain, get, list, man, quickstart, run, serve, setup, vault,
-    version,
+    app, cert, check, completions, directory, expand, explain, get, identity_endpoint, list, man, quickstart, run,
+    serve, setup, vault, version,
 };
 use crate::errors::{self, CliError, Style};
 use crate::output::{Format, Output};
@@ -145,6 +145,9 @@ pub(crate) enum Command {
     Completions(completions::Completions),
     Man(man::Man),
     Version(version::Version),
+    // Started by `run --azure-env` alone
+    #[command(hide = true)]
+    IdentityEndpoint(identity_endpoint::IdentityEndpoint),
 }
 
 impl Command {
@@ -154,9 +157,9 @@ impl Command {
     }
 
     /// Whether the command looks at `--timeout` itself: it has something to clean up, which must not happen in the
-    /// middle of a step.
+    /// middle of a step, or its time is that of another command.
     pub(crate) fn keeps_its_time(&self) -> bool {
-        matches!(self, Self::Quickstart(_))
+        matches!(self, Self::Quickstart(_) | Self::IdentityEndpoint(_))
     }
 
     /// Runs it.
@@ -179,6 +182,7 @@ impl Command {
             Self::Completions(command) => command.run(out),
             Self::Man(command) => command.run(out),
             Self::Version(command) => command.run(out),
+            Self::IdentityEndpoint(command) => Box::pin(command.run(world)).await,
         }
     }
 }

@@ -6,14 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use credstore::azure::{AzureError, HttpsTransport, KeyVaultClient, TransportOptions, Trust};
-use credstore::codes::{settings as codes, vault as vault_codes};
+use credstore::azure::{AzureError, HttpsTransport, KeyVaultClient, TokenSource, TransportOptions, Trust};
+use credstore::codes::{server as server_codes, settings as codes, vault as vault_codes};
 use credstore::diagnosis::Diagnosis;
 use credstore::reference::Reference;
 use credstore::resolver::{Resolved, Resolver};
 use credstore::settings::{self, AzureKeyVaultSettings, ServerSettings, StoreSettings};
 use credstore::store::Store;
-use credstore::store::azure_key_vault::{AzureKeyVaultStore, transport_options};
+use credstore::store::azure_key_vault::{AzureKeyVaultStore, token_source, transport_options};
 use credstore::store::file::FileStore;
 use credstore::transport::Transport;
 use credstore_protocol::key_vault::SecretItem;
@@ -186,6 +186,45 @@ impl Credentials {
     /// The vault that is asked, when the store is one.
     pub(crate) fn vault(&self) -> Option<&KeyVaultClient> {
         self.vault.as_ref().map(|store| store.client())
+    }
+}
+
+/// The app that the settings name, to sign in for somebody else.
+pub(crate) struct SettingsApp {
+    /// Gives its tokens.
+    pub(crate) tokens: TokenSource,
+    /// What the settings say of it.
+    pub(crate) settings: AzureKeyVaultSettings,
+    /// Whether the vault is one of ours, on this machine.
+    pub(crate) embedded: bool,
+}
+
+impl SettingsApp {
+    /// Reads the settings. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// What is wrong with the settings; CS6028 when the store is no vault, CS6027 when the vault is an embedded one that
+    /// nobody serves.
+    pub(crate) async fn open(world: &World) -> Result<Self, CliError> {
+        let file = world.settings();
+        let text = settings::read(&file)?;
+        let (settings, _) = settings::parse(&text, &file).usable()?;
+        let Some(StoreSettings::AzureKeyVault(vault)) = settings.store else {
+            return Err(Diagnosis::error(&server_codes::IDENTITY_NEEDS_VAULT, "the credential store is no Key Vault")
+                .cause(format!("{} names no CredentialStore of type AzureKeyVault", file.display()))
+                .fix("credstore setup embedded   makes a vault on this machine and writes the entry")
+                .into());
+        };
+        let own = own_vault(world, &vault).await?;
+        if matches!(own, Some(Own::Opened(..))) {
+            let message = format!("vault {} is on this machine and nobody serves it", vault.vault_name);
+            return Err(Diagnosis::error(&server_codes::IDENTITY_NEEDS_SERVER, message)
+                .cause("the command asks the vault itself, over HTTPS")
+                .fix("credstore serve   in another terminal or as a service")
+                .into());
+        }
+        let tokens = token_source(&vault, https(world, &vault)?)?;
+        Ok(Self { tokens, embedded: own.is_some(), settings: *vault })
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod directory;
 pub(crate) mod expand;
 pub(crate) mod explain;
 pub(crate) mod get;
+pub(crate) mod identity_endpoint;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod quickstart;

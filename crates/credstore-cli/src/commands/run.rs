@@ -3,6 +3,8 @@
 //! The command takes this process's place, so its signals, exit code and process group are its own, and nothing of
 //! ours stays behind. It is started only when every identifier became a value.
 
+mod azure_env;
+
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -20,6 +22,8 @@ use crate::harden;
 use crate::names;
 use crate::output::Output;
 use crate::world::World;
+
+use azure_env::AzureEnvironment;
 
 /// A credential is missing: the command was not started.
 const NOT_STARTED: u8 = 125;
@@ -41,6 +45,9 @@ pub(crate) struct Run {
     /// What to do when an identifier does not become a value
     #[arg(long, value_enum, default_value_t = IfMissing::Error, value_name = "WHAT")]
     if_missing: IfMissing,
+    /// Give the command a managed identity: the app of the settings, for DefaultAzureCredential
+    #[arg(long)]
+    azure_env: bool,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -67,6 +74,11 @@ impl Run {
         })?;
         let mut command = Command::new(&program);
         command.args(self.command.iter().skip(1));
+        if self.azure_env {
+            let shown = crate::output::plain(&program.to_string_lossy());
+            let azure = AzureEnvironment::made(world, out).await.map_err(|error| not_started(error, &shown))?;
+            azure.apply(&mut command, out);
+        }
         for (name, resolved) in &values {
             command.env(name, resolved.secret().expose_secret());
         }

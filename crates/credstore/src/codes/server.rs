@@ -53,4 +53,12 @@ codes! {
     SETTINGS_CHANGED = "CS6026", Conflict, "the settings were changed by somebody else",
         "Between showing the change and saving it the file got another content. Nothing was saved. Run the set-up again: it \
          shows the change against the new content.";
+    IDENTITY_NEEDS_SERVER = "CS6027", Unreachable, "a managed identity needs a running server",
+        "`run --azure-env` gives the command tokens for the vault, and the command asks the vault itself, over HTTPS. An \
+         embedded vault answers over HTTPS while `credstore serve` runs on its data folder.";
+    IDENTITY_NEEDS_VAULT = "CS6028", Invalid, "a managed identity needs a Key Vault",
+        "`run --azure-env` signs in as the app that Server Settings name, so the CredentialStore must be of type \
+         AzureKeyVault.";
+    IDENTITY_NOT_STARTED = "CS6029", Unexpected, "the endpoint of the managed identity did not start",
+        "`run --azure-env` starts a second process that answers on a port of 127.0.0.1. The message says what it said.";
 }

@@ -53,6 +53,24 @@ pub fn transport_options(settings: &AzureKeyVaultSettings, base: TransportOption
     TransportOptions { trust, ..base }
 }
 
+fn at_cloud(error: InvalidAddress, settings: &AzureKeyVaultSettings) -> Box<Diagnosis> {
+    Box::new(Diagnosis::from(error).at(settings.places.cloud.clone()))
+}
+
+/// The app of these settings, which signs in with its certificate. Nothing is read or sent yet.
+///
+/// # Errors
+/// When the directory's address is not usable.
+pub fn token_source(
+    settings: &AzureKeyVaultSettings,
+    transport: Arc<dyn Transport>,
+) -> Result<TokenSource, Box<Diagnosis>> {
+    let authority = Authority::new(settings.cloud.authority_host(), &settings.tenant);
+    let authority = authority.map_err(|error| at_cloud(error, settings))?;
+    let certificate = CertificateSource::File(CertificateFile::new(&settings.certificate_file, None));
+    Ok(TokenSource::new(transport, authority, settings.client_id.clone(), certificate))
+}
+
 impl AzureKeyVaultStore {
     /// The store that the settings describe, over HTTPS. Nothing is sent yet; of files only `CaFile` is read.
     ///
@@ -72,11 +90,9 @@ impl AzureKeyVaultStore {
     /// # Errors
     /// When an address is not usable.
     pub fn new(settings: &AzureKeyVaultSettings, transport: Arc<dyn Transport>) -> Result<Self, Box<Diagnosis>> {
-        let at_cloud = |error: InvalidAddress| Box::new(Diagnosis::from(error).at(settings.places.cloud.clone()));
-        let authority = Authority::new(settings.cloud.authority_host(), &settings.tenant).map_err(at_cloud)?;
-        let address = VaultAddress::new(&settings.vault_name, settings.cloud.vault_dns_suffix()).map_err(at_cloud)?;
-        let certificate = CertificateSource::File(CertificateFile::new(&settings.certificate_file, None));
-        let tokens = TokenSource::new(transport.clone(), authority, settings.client_id.clone(), certificate);
+        let address = VaultAddress::new(&settings.vault_name, settings.cloud.vault_dns_suffix())
+            .map_err(|error| at_cloud(error, settings))?;
+        let tokens = token_source(settings, transport.clone())?;
         let client = KeyVaultClient::new(transport, Arc::new(tokens), address, settings.cloud.scope());
         Ok(Self { client, places: settings.places.clone(), dates: Dates::default() })
     }
