@@ -1,7 +1,8 @@
 //! `credstore run`: a command with values in its environment.
 //!
 //! The command takes this process's place, so its signals, exit code and process group are its own, and nothing of
-//! ours stays behind. It is started only when every identifier became a value.
+//! ours stays behind, but with `--azure-env` the endpoint of its identity, which ends with it. It is started only when
+//! every identifier became a value.
 
 mod azure_env;
 
