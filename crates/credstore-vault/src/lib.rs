@@ -10,6 +10,7 @@ pub mod authority;
 pub mod directory;
 pub mod error;
 pub mod installation;
+pub mod keys;
 mod random;
 pub mod seal;
 pub mod secrets;

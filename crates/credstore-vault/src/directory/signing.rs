@@ -7,9 +7,9 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey};
 use credstore_protocol::encoding::base64url;
 use credstore_protocol::token::JsonWebKey;
-use x509_parser::prelude::FromDer;
-use x509_parser::public_key::RSAPublicKey;
 use zeroize::Zeroizing;
+
+use crate::keys::rsa_numbers;
 
 /// The token signing key. `Debug` and errors show nothing of it.
 pub(super) struct SigningKey {
@@ -28,9 +28,7 @@ impl SigningKey {
     /// The key from what [`generate`] made. `None` when it is something else.
     pub(super) fn open(pkcs8: &[u8]) -> Option<Self> {
         let key = KeyPair::from_pkcs8(pkcs8).ok()?;
-        let (_, public) = RSAPublicKey::from_der(key.public_key().as_ref()).ok()?;
-        let without_sign = |number: &[u8]| base64url(number.strip_prefix(&[0]).unwrap_or(number));
-        let (n, e) = (without_sign(public.modulus), without_sign(public.exponent));
+        let (n, e) = rsa_numbers(&key)?;
         // RFC 7638 section 3: the members of the public key, ordered, without white space.
         let thumbprint = digest(&SHA256, format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#).as_bytes());
         let public = JsonWebKey {

@@ -7,6 +7,7 @@ mod directory;
 mod faults;
 mod folder;
 mod installation;
+mod keys;
 mod model;
 mod permissions;
 mod resource_groups;
