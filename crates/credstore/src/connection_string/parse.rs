@@ -154,8 +154,8 @@ fn reference(
     braced: bool,
 ) -> Result<Option<(Identifier, usize)>, Found> {
     let written = &text[keyword.clone()];
-    let has_prefix = written.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
-    if !has_prefix {
+    let has_prefix = |text: &str| text.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+    if !has_prefix(written) {
         return match misspelt(written) {
             Some(meant) => Err((Mistake::PrefixMisspelt { written: written.to_owned(), meant }, keyword.clone())),
             None => Ok(None),
@@ -168,6 +168,11 @@ fn reference(
     }
     if driver_keyword.starts_with(is_blank) {
         let meant = format!("{PREFIX}{}", driver_keyword.trim_start_matches(is_blank));
+        return Err((Mistake::PrefixMisspelt { written: written.to_owned(), meant }, keyword.clone()));
+    }
+    // The prefix twice, or once more and misspelt: what the driver got would be a reference again.
+    let again = has_prefix(&driver_keyword).then(|| driver_keyword.clone()).or_else(|| misspelt(&driver_keyword));
+    if let Some(meant) = again {
         return Err((Mistake::PrefixMisspelt { written: written.to_owned(), meant }, keyword.clone()));
     }
     let inner = &text[value.clone()];
