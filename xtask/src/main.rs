@@ -20,7 +20,8 @@ usage: cargo xtask COMMAND
 
   tidy                                  the repository's own rules
   crashloop [--rounds N] [--seed S]     kill -9 in the middle of writes; no acknowledged write may be lost
-  fuzz [TARGET...] [--seconds N]        libFuzzer on every parser of foreign bytes, N seconds each
+  fuzz [TARGET...] [--seconds N] [--seed S]
+                                        libFuzzer on every parser of foreign bytes, N seconds each; seed 0 is random
   bench vault [--seconds N] [--rounds N] [--secrets N] [--out DIR] [--binary FILE]
                                         reads against nginx, creates against the disk; builds the release first
   bench sign-in [--seconds N] [--rounds N] [--out DIR] [--binary FILE]

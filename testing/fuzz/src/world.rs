@@ -88,6 +88,8 @@ impl World {
         let policy = json!({"tenantId": world.tenant, "objectId": object, "permissions": permissions});
         let vault = json!({"location": "local", "properties": {"tenantId": world.tenant, "accessPolicies": [policy],
             "enableRbacAuthorization": false, "sku": {"family": "A", "name": "standard"}}});
+        let group = "/subscriptions/{tenant}/resourceGroups/credstore?api-version=2021-04-01";
+        world.made("PUT", "management", group, &json!({"location": "local"}));
         world.made("PUT", "management", "/subscriptions/{tenant}/resourceGroups/credstore/providers/Microsoft.KeyVault/vaults/acme?api-version=2023-07-01", &vault);
         world.made("PUT", "vault", "/secrets/kept?api-version=7.4", &json!({"value": "a value"}));
         world

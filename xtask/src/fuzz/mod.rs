@@ -33,11 +33,15 @@ const INPUT_MAX: u32 = 16 * 1024;
 struct Places {
     program: PathBuf,
     folder: PathBuf,
+    /// Where libFuzzer's generator starts; 0 is another start each time.
+    seed: u32,
 }
 
 /// Builds and runs the targets that are named, or all.
 pub(crate) fn run(mut arguments: Arguments, out: &mut impl Write) -> Outcome {
     let seconds: u32 = arguments.flag("seconds", 60)?;
+    // A fixed one by default: a run of ./test tries what the last one tried, and red means that the change did it.
+    let seed: u32 = arguments.flag("seed", 1)?;
     let mut chosen = Vec::new();
     while let Some(word) = arguments.word() {
         chosen
@@ -48,7 +52,7 @@ pub(crate) fn run(mut arguments: Arguments, out: &mut impl Write) -> Outcome {
         chosen = TARGETS.to_vec();
     }
     let folder = workspace::target().join("fuzz");
-    let places = Places { program: build(&folder)?, folder };
+    let places = Places { program: build(&folder)?, folder, seed };
     for target in &chosen {
         seeds::write(target, &places.corpus(target))?;
     }
@@ -69,6 +73,7 @@ impl Places {
         let done = Command::new(&self.program)
             .env("CREDSTORE_FUZZ_TARGET", target)
             .arg(format!("-max_total_time={seconds}"))
+            .arg(format!("-seed={}", self.seed))
             .arg(format!("-timeout={HANG_SECONDS}"))
             .arg(format!("-rss_limit_mb={MEMORY_MEBIBYTES}"))
             .arg(format!("-max_len={INPUT_MAX}"))
