@@ -72,6 +72,7 @@ impl Places {
         let log = self.folder.join(format!("{target}.log"));
         let done = Command::new(&self.program)
             .env("CREDSTORE_FUZZ_TARGET", target)
+            .env("TMPDIR", &self.folder)
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-seed={}", self.seed))
             .arg(format!("-timeout={HANG_SECONDS}"))
