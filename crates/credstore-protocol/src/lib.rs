@@ -18,6 +18,6 @@ pub mod token;
 pub use api_version::ApiVersion;
 pub use clock::Clock;
 pub use guid::{ClientId, ObjectId, TenantId};
-pub use name::{Identifier, InvalidName, SecretName, SecretVersion, VaultName};
+pub use name::{Identifier, InvalidName, ObjectName, ObjectVersion, SecretName, SecretVersion, VaultName};
 pub use secret::Secret;
 pub use timestamp::Timestamp;

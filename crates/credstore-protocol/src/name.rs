@@ -1,15 +1,15 @@
 //! Names: what may be called how, decided once.
 //!
 //! Names compare without regard to ASCII case, as Key Vault's do, but print as they were written. None of
-//! them derives `Hash`: it would disagree with `==`. Use [`SecretName::canonical`] as a key.
+//! them derives `Hash`: it would disagree with `==`. Use [`ObjectName::canonical`] as a key.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::encoding::{hex_any, hex_lower};
 
-/// Longest name of a secret. Source: Key Vault, "Object identifiers and versioning".
-pub const SECRET_NAME_MAX: usize = 127;
+/// Longest name of a secret, key or certificate. Source: Key Vault, "Object identifiers and versioning".
+pub const OBJECT_NAME_MAX: usize = 127;
 /// Shortest and longest name of a vault. Source: ARM `Microsoft.KeyVault/vaults`, pattern of `vaultName`.
 pub const VAULT_NAME_LENGTH: std::ops::RangeInclusive<usize> = 3..=24;
 /// Longest identifier that we accept for the file store. Ours: a key of a JSON object has no limit of its own.
@@ -69,16 +69,19 @@ macro_rules! name {
     };
 }
 
-/// The name of a secret in one vault: 1 to 127 characters of `0-9`, `a-z`, `A-Z` and `-`.
+/// The name of a secret, key or certificate in one vault: 1 to 127 characters of `0-9`, `a-z`, `A-Z` and `-`.
 #[derive(Clone, Debug)]
-pub struct SecretName(String);
-name!(SecretName);
+pub struct ObjectName(String);
+name!(ObjectName);
 
-impl FromStr for SecretName {
+/// The name of a secret.
+pub type SecretName = ObjectName;
+
+impl FromStr for ObjectName {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        if text.is_empty() || text.len() > SECRET_NAME_MAX {
+        if text.is_empty() || text.len() > OBJECT_NAME_MAX {
             return Err(InvalidName::Length(text.len()));
         }
         match first_not_alphanumeric_or_hyphen(text) {
@@ -115,7 +118,7 @@ impl FromStr for VaultName {
 
 /// What a developer writes instead of a password: a secret's name in a vault, a key in a credential file.
 ///
-/// Case matters here, because it matters in a file; a vault compares the [`SecretName`] made of it.
+/// Case matters here, because it matters in a file; a vault compares the [`ObjectName`] made of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identifier(String);
 
@@ -127,7 +130,7 @@ impl Identifier {
 
     /// Whether it fits both stores and a connection string: `[A-Za-z][A-Za-z0-9-]{0,126}`.
     pub fn is_portable(&self) -> bool {
-        self.0.parse::<SecretName>().is_ok() && self.0.starts_with(|c: char| c.is_ascii_alphabetic())
+        self.0.parse::<ObjectName>().is_ok() && self.0.starts_with(|c: char| c.is_ascii_alphabetic())
     }
 }
 
@@ -151,11 +154,14 @@ impl fmt::Display for Identifier {
     }
 }
 
-/// The version of a secret: 16 random bytes, written as 32 lower-case hexadecimal digits.
+/// The version of a secret, key or certificate: 16 random bytes, written as 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SecretVersion([u8; 16]);
+pub struct ObjectVersion([u8; 16]);
 
-impl SecretVersion {
+/// The version of a secret.
+pub type SecretVersion = ObjectVersion;
+
+impl ObjectVersion {
     /// The version made of these bytes. They must be random: a version is never given twice.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -167,7 +173,7 @@ impl SecretVersion {
     }
 }
 
-impl FromStr for SecretVersion {
+impl FromStr for ObjectVersion {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
@@ -176,7 +182,7 @@ impl FromStr for SecretVersion {
     }
 }
 
-impl fmt::Display for SecretVersion {
+impl fmt::Display for ObjectVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex_lower(&self.0))
     }
@@ -189,14 +195,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_name_has_1_to_127_letters_digits_and_hyphens() {
-        assert!("a".parse::<SecretName>().is_ok());
-        assert!("-0".parse::<SecretName>().is_ok());
-        assert!("x".repeat(127).parse::<SecretName>().is_ok());
-        assert_eq!("x".repeat(128).parse::<SecretName>(), Err(InvalidName::Length(128)));
-        assert_eq!("".parse::<SecretName>(), Err(InvalidName::Length(0)));
-        assert_eq!("my_secret".parse::<SecretName>(), Err(InvalidName::Character { at: 2 }));
-        assert_eq!("../x".parse::<SecretName>(), Err(InvalidName::Character { at: 0 }));
+    fn an_object_name_has_1_to_127_letters_digits_and_hyphens() {
+        assert!("a".parse::<ObjectName>().is_ok());
+        assert!("-0".parse::<ObjectName>().is_ok());
+        assert!("x".repeat(127).parse::<ObjectName>().is_ok());
+        assert_eq!("x".repeat(128).parse::<ObjectName>(), Err(InvalidName::Length(128)));
+        assert_eq!("".parse::<ObjectName>(), Err(InvalidName::Length(0)));
+        assert_eq!("my_secret".parse::<ObjectName>(), Err(InvalidName::Character { at: 2 }));
+        assert_eq!("../x".parse::<ObjectName>(), Err(InvalidName::Character { at: 0 }));
     }
 
     #[test]
@@ -213,7 +219,7 @@ mod tests {
 
     #[test]
     fn names_compare_without_case_and_print_as_written() {
-        let name: SecretName = "SmtpRelay".parse().unwrap();
+        let name: ObjectName = "SmtpRelay".parse().unwrap();
         assert_eq!(name, "smtprelay".parse().unwrap());
         assert_eq!(name.to_string(), "SmtpRelay");
         assert_eq!(name.canonical(), "smtprelay");
@@ -230,13 +236,13 @@ mod tests {
     proptest! {
         #[test]
         fn a_printed_version_parses_back_to_itself(bytes in any::<[u8; 16]>()) {
-            let version = SecretVersion::from_bytes(bytes);
-            prop_assert_eq!(version.to_string().parse::<SecretVersion>().unwrap(), version);
+            let version = ObjectVersion::from_bytes(bytes);
+            prop_assert_eq!(version.to_string().parse::<ObjectVersion>().unwrap(), version);
         }
 
         #[test]
         fn a_name_that_is_accepted_holds_only_harmless_characters(text in "\\PC{0,40}") {
-            if let Ok(name) = text.parse::<SecretName>() {
+            if let Ok(name) = text.parse::<ObjectName>() {
                 prop_assert!(name.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
             }
         }

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use credstore_vault::access::{Operation, Permission};
+use credstore_vault::access::{ObjectKind, ObjectOperation, Operation, Permission};
 
 /// Which host name a route belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub enum Access {
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// An operation on secrets.
-    Secret(Operation),
+    /// An operation of the data plane.
+    Vault(Operation),
     /// A page or the token endpoint of the directory.
     Login(LoginEndpoint),
     /// A resource of ARM.
@@ -126,9 +126,13 @@ pub struct Route {
     pub access: Access,
 }
 
-const fn secret(method: &'static str, path: &'static str, operation: Operation) -> Route {
+const fn vault(method: &'static str, path: &'static str, operation: Operation) -> Route {
     let access = Access::Permission(operation.permission());
-    Route { surface: Surface::Vault, method, path, endpoint: Endpoint::Secret(operation), access }
+    Route { surface: Surface::Vault, method, path, endpoint: Endpoint::Vault(operation), access }
+}
+
+const fn secrets(operation: ObjectOperation) -> Operation {
+    Operation::Object(ObjectKind::Secrets, operation)
 }
 
 const fn login(method: &'static str, path: &'static str, endpoint: LoginEndpoint) -> Route {
@@ -148,24 +152,25 @@ use Access::{AnyToken, Anyone, Operator};
 use GraphEndpoint as G;
 use LoginEndpoint as L;
 use ManagementEndpoint as M;
+use ObjectOperation as O;
 
 /// The table.
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
-    secret("GET",    "/secrets/{name}",                     Operation::GetSecret),
-    secret("GET",    "/secrets/{name}/versions",            Operation::ListSecretVersions),
-    secret("GET",    "/secrets/{name}/{version}",           Operation::GetSecret),
-    secret("GET",    "/secrets",                            Operation::ListSecrets),
-    secret("PUT",    "/secrets/{name}",                     Operation::SetSecret),
-    secret("PATCH",  "/secrets/{name}",                     Operation::UpdateSecret),
-    secret("PATCH",  "/secrets/{name}/{version}",           Operation::UpdateSecret),
-    secret("DELETE", "/secrets/{name}",                     Operation::DeleteSecret),
-    secret("POST",   "/secrets/restore",                    Operation::RestoreSecret),
-    secret("POST",   "/secrets/{name}/backup",              Operation::BackupSecret),
-    secret("GET",    "/deletedsecrets",                     Operation::ListDeletedSecrets),
-    secret("GET",    "/deletedsecrets/{name}",              Operation::GetDeletedSecret),
-    secret("DELETE", "/deletedsecrets/{name}",              Operation::PurgeSecret),
-    secret("POST",   "/deletedsecrets/{name}/recover",      Operation::RecoverSecret),
+    vault("GET",    "/secrets/{name}",                     secrets(O::Get)),
+    vault("GET",    "/secrets/{name}/versions",            secrets(O::ListVersions)),
+    vault("GET",    "/secrets/{name}/{version}",           secrets(O::Get)),
+    vault("GET",    "/secrets",                            secrets(O::List)),
+    vault("PUT",    "/secrets/{name}",                     Operation::SetSecret),
+    vault("PATCH",  "/secrets/{name}",                     secrets(O::Update)),
+    vault("PATCH",  "/secrets/{name}/{version}",           secrets(O::Update)),
+    vault("DELETE", "/secrets/{name}",                     secrets(O::Delete)),
+    vault("POST",   "/secrets/restore",                    secrets(O::Restore)),
+    vault("POST",   "/secrets/{name}/backup",              secrets(O::Backup)),
+    vault("GET",    "/deletedsecrets",                     secrets(O::ListDeleted)),
+    vault("GET",    "/deletedsecrets/{name}",              secrets(O::GetDeleted)),
+    vault("DELETE", "/deletedsecrets/{name}",              secrets(O::Purge)),
+    vault("POST",   "/deletedsecrets/{name}/recover",      secrets(O::Recover)),
 
     login("GET",  "/common/discovery/instance",                         L::InstanceDiscovery),
     login("GET",  "/{tenant}/v2.0/.well-known/openid-configuration",    L::OpenIdConfiguration),
@@ -335,9 +340,9 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_on_secrets_has_a_route() {
-        for operation in Operation::EVERY {
-            assert!(ROUTES.iter().any(|route| route.endpoint == Endpoint::Secret(operation)), "{operation:?}");
+    fn every_operation_of_a_vault_has_a_route() {
+        for operation in Operation::every() {
+            assert!(ROUTES.iter().any(|route| route.endpoint == Endpoint::Vault(operation)), "{operation:?}");
         }
     }
 

@@ -6,9 +6,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use credstore_protocol::{ObjectId, SecretName, SecretVersion, Timestamp, VaultName};
+use credstore_protocol::{ObjectId, ObjectName, ObjectVersion, SecretName, Timestamp, VaultName};
 
-use crate::access::{Caller, Operation, PermissionModel};
+use crate::access::{Caller, ObjectKind, Operation, PermissionModel};
 use crate::seal::SealError;
 
 /// Why the storage did not do what it was asked.
@@ -198,7 +198,7 @@ pub enum GroupError {
     Limit,
 }
 
-/// Why an operation on a vault or its secrets was not done.
+/// Why an operation on a vault or what is in it was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
     /// No vault has this name.
@@ -210,17 +210,24 @@ pub enum VaultError {
     /// No deleted vault has this name.
     #[error("no deleted vault {0}")]
     DeletedVaultNotFound(VaultName),
-    /// No secret has this name, or it has no such version.
-    #[error("no secret {name}")]
-    SecretNotFound {
+    /// No object of the kind has this name, or it has no such version.
+    #[error("nothing is called {name} among the {}", kind.as_str())]
+    ObjectNotFound {
+        /// Secret, key or certificate.
+        kind: ObjectKind,
         /// The name asked for.
-        name: SecretName,
+        name: ObjectName,
         /// The version asked for.
-        version: Option<SecretVersion>,
+        version: Option<ObjectVersion>,
     },
-    /// No deleted secret has this name.
-    #[error("no deleted secret {0}")]
-    DeletedSecretNotFound(SecretName),
+    /// No deleted object of the kind has this name.
+    #[error("nothing is called {name} among the deleted {}", kind.as_str())]
+    DeletedObjectNotFound {
+        /// Secret, key or certificate.
+        kind: ObjectKind,
+        /// The name asked for.
+        name: ObjectName,
+    },
     /// The version is disabled. Enabling it gives the value back.
     #[error("secret {0} is disabled")]
     SecretDisabled(SecretName),
@@ -253,16 +260,23 @@ pub enum VaultError {
     /// There are as many role assignments as may be.
     #[error("too many role assignments")]
     RoleAssignmentLimit,
-    /// A deleted secret still has this name: recover or purge it.
-    #[error("a deleted secret has the name {0}")]
-    DeletedButRecoverable(SecretName),
+    /// A deleted object of the kind still has this name: recover or purge it.
+    #[error("one of the deleted {} is called {name}", kind.as_str())]
+    DeletedButRecoverable {
+        /// Secret, key or certificate.
+        kind: ObjectKind,
+        /// The name asked for.
+        name: ObjectName,
+    },
     /// The name of a backup is in use.
-    #[error("a secret has the name {name} already")]
+    #[error("one of the {} is called {name} already", kind.as_str())]
     RestoreConflict {
+        /// Secret, key or certificate.
+        kind: ObjectKind,
         /// Name in the backup.
-        name: SecretName,
+        name: ObjectName,
         /// Current version in the backup.
-        version: SecretVersion,
+        version: ObjectVersion,
     },
     /// Purge protection forbids to purge before the retention has passed.
     #[error("purge protection is on")]

@@ -11,6 +11,7 @@ pub mod directory;
 pub mod error;
 pub mod installation;
 pub mod keys;
+pub mod objects;
 mod random;
 pub mod seal;
 pub mod secrets;
@@ -25,6 +26,7 @@ pub use error::{
     TokenRejected, VaultError,
 };
 pub use installation::{Installation, Operator};
+pub use objects::{DeletedRecord, ObjectRecord, PageToken, Retention};
 pub use seal::RootKeySource;
-pub use secrets::{DeletedRecord, PageToken, Retention, SecretRecord};
+pub use secrets::{OpenSecret, SecretRecord, Secrets};
 pub use vaults::{Vault, VaultRecord, VaultSpec, Vaults};

@@ -352,10 +352,10 @@ fn vault_row(error: &VaultError) -> Row {
             ToPeer::Broken => internal(),
         },
         // Operations on secrets do not pass here: if one does, that is a mistake of ours.
-        VaultError::SecretNotFound { .. }
-        | VaultError::DeletedSecretNotFound(_)
+        VaultError::ObjectNotFound { .. }
+        | VaultError::DeletedObjectNotFound { .. }
         | VaultError::SecretDisabled(_)
-        | VaultError::DeletedButRecoverable(_)
+        | VaultError::DeletedButRecoverable { .. }
         | VaultError::RestoreConflict { .. }
         | VaultError::MalformedBackup => internal(),
     }

@@ -5,14 +5,14 @@
 
 use std::borrow::Cow;
 
-use credstore_protocol::SecretName;
+use credstore_protocol::ObjectName;
 use credstore_protocol::key_vault::{ErrorBody, ErrorDetail, InnerError};
 use credstore_vault::access::{ObjectKind, Operation, PermissionModel};
 use credstore_vault::{Caller, DeniedPlace, TokenRejected, VaultError};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
-use super::bundle::Ids;
+use super::ids::Ids;
 use crate::body::Content;
 use crate::names::Names;
 use crate::outcome::{allow, json_answer};
@@ -28,6 +28,23 @@ pub(super) struct Problem {
     message: Cow<'static, str>,
     /// Boxed: hardly any problem has one, and every result carries its size.
     header: Option<Box<(HeaderName, HeaderValue)>>,
+}
+
+/// What Azure's texts call one object of a kind.
+struct Words {
+    noun: &'static str,
+    title: &'static str,
+    not_found: &'static str,
+}
+
+const fn words(kind: ObjectKind) -> Words {
+    match kind {
+        ObjectKind::Secrets => Words { noun: "secret", title: "Secret", not_found: "SecretNotFound" },
+        ObjectKind::Keys => Words { noun: "key", title: "Key", not_found: "KeyNotFound" },
+        ObjectKind::Certificates => {
+            Words { noun: "certificate", title: "Certificate", not_found: "CertificateNotFound" }
+        }
+    }
 }
 
 /// Longest part of a path that an error text repeats.
@@ -55,32 +72,36 @@ impl Problem {
         Self::bad_parameter(format!("The request URI contains an invalid name: {shown}"))
     }
 
-    pub(super) fn no_such_version(name: &SecretName, version: &str) -> Self {
+    pub(super) fn no_such_version(kind: ObjectKind, name: &ObjectName, version: &str) -> Self {
         let shown: String = version.chars().take(ECHO_MAX).collect();
-        Self::secret_not_found(&format!("{name}/{shown}"))
+        Self::object_not_found(kind, &format!("{name}/{shown}"))
     }
 
-    fn secret_not_found(id: &str) -> Self {
+    fn object_not_found(kind: ObjectKind, id: &str) -> Self {
+        let Words { noun, not_found, .. } = words(kind);
         let message = format!(
-            "A secret with (name/id) {id} was not found in this key vault. If you recently deleted this secret you \
+            "A {noun} with (name/id) {id} was not found in this key vault. If you recently deleted this {noun} you \
              may be able to recover it using the correct recovery command. For help resolving this issue, please \
              see https://go.microsoft.com/fwlink/?linkid=2125182"
         );
-        Self::new(StatusCode::NOT_FOUND, "SecretNotFound", message)
+        Self::new(StatusCode::NOT_FOUND, not_found, message)
     }
 
-    fn name_is_deleted(name: &SecretName) -> Self {
+    fn name_is_deleted(kind: ObjectKind, name: &ObjectName) -> Self {
+        let title = words(kind).title;
         let message = format!(
-            "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this \
-             state, the secret can only be recovered or purged."
+            "{title} {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this \
+             state, the {} can only be recovered or purged.",
+            words(kind).noun
         );
         Self::conflict(Some("ObjectIsDeletedButRecoverable"), message)
     }
 
-    fn name_is_live(id: &str) -> Self {
+    fn name_is_live(kind: ObjectKind, id: &str) -> Self {
+        let noun = words(kind).noun;
         let message = format!(
-            "There was a conflict restoring the secret '{id}'. This can happen if either: a second secret with the \
-             same name was created after the first secret was deleted; thus trying to restore a secret whose name is \
+            "There was a conflict restoring the {noun} '{id}'. This can happen if either: a second {noun} with the \
+             same name was created after the first {noun} was deleted; thus trying to restore a {noun} whose name is \
              already in use."
         );
         Self::conflict(None, message)
@@ -135,12 +156,13 @@ impl Problem {
             | VaultError::DeletedVaultNotFound(name) => {
                 Self::new(StatusCode::NOT_FOUND, "VaultNotFound", format!("The vault {name} was not found."))
             }
-            VaultError::SecretNotFound { name, version: None } => Self::secret_not_found(name.as_str()),
-            VaultError::SecretNotFound { name, version: Some(version) } => {
-                Self::secret_not_found(&format!("{name}/{version}"))
+            VaultError::ObjectNotFound { kind, name, version: None } => Self::object_not_found(kind, name.as_str()),
+            VaultError::ObjectNotFound { kind, name, version: Some(version) } => {
+                Self::object_not_found(kind, &format!("{name}/{version}"))
             }
-            VaultError::DeletedSecretNotFound(name) => {
-                Self::new(StatusCode::NOT_FOUND, "SecretNotFound", format!("Deleted Secret not found: {name}"))
+            VaultError::DeletedObjectNotFound { kind, name } => {
+                let Words { title, not_found, .. } = words(kind);
+                Self::new(StatusCode::NOT_FOUND, not_found, format!("Deleted {title} not found: {name}"))
             }
             VaultError::SecretDisabled(_) => {
                 Self::forbidden("SecretDisabled", "Operation get is not allowed on a disabled secret.")
@@ -159,9 +181,9 @@ impl Problem {
             VaultError::NotOperator => {
                 Self::forbidden("ForbiddenByPolicy", "Only the operator of this installation may do this.")
             }
-            VaultError::DeletedButRecoverable(name) => Self::name_is_deleted(&name),
-            VaultError::RestoreConflict { name, version } => {
-                Self::name_is_live(&ids.secret(&format!("{name}/{version}")))
+            VaultError::DeletedButRecoverable { kind, name } => Self::name_is_deleted(kind, &name),
+            VaultError::RestoreConflict { kind, name, version } => {
+                Self::name_is_live(kind, &ids.object(kind, &format!("{name}/{version}")))
             }
             VaultError::PurgeProtected => Self::new(
                 StatusCode::FORBIDDEN,
@@ -212,9 +234,9 @@ fn denied_by_role(caller: &Caller, operation: Operation, place: &DeniedPlace, na
     let (vault, location, group) = (ids.vault(), ids.location(), &place.group);
     let mut resource = format!("/subscriptions/{}/resourcegroups/{group}", names.tenant);
     resource += &format!("/providers/microsoft.keyvault/vaults/{vault}");
-    if let (Some(kind), Some(name)) = (ObjectKind::of(operation), &place.object) {
+    if let Some(name) = &place.object {
         let name: String = name.chars().take(ECHO_MAX).collect();
-        resource += &format!("/{}/{name}", kind.as_str());
+        resource += &format!("/{}/{name}", operation.kind().as_str());
     }
     Problem::forbidden(
         "ForbiddenByRbac",

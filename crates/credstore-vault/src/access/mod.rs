@@ -6,6 +6,7 @@
 //! Source: contract section 10 (azure-mgmt-keyvault enumerations).
 
 mod built_in;
+mod operation;
 mod policies;
 mod roles;
 
@@ -16,9 +17,10 @@ use std::str::FromStr;
 use credstore_protocol::{ClientId, ObjectId, TenantId};
 use serde::{Deserialize, Serialize};
 
+pub use operation::{ObjectKind, ObjectOperation, Operation};
 pub use policies::{AccessPolicy, allows};
 pub(crate) use roles::{Grant, permits};
-pub use roles::{ObjectKind, Role, RoleAssignment, RoleDefinition, Scope, VaultScope};
+pub use roles::{Role, RoleAssignment, RoleDefinition, Scope, VaultScope};
 
 /// Who asks, after the server has verified the access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -273,85 +275,6 @@ impl fmt::Display for Permission {
             Self::Storage(permission) => (StoragePermission::KIND, permission.as_str()),
         };
         write!(f, "{kind} {name}")
-    }
-}
-
-/// Something that can be done in a vault through the data plane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// `PUT /secrets/{name}`
-    SetSecret,
-    /// `GET /secrets/{name}/{version}`
-    GetSecret,
-    /// `PATCH /secrets/{name}/{version}`
-    UpdateSecret,
-    /// `DELETE /secrets/{name}`
-    DeleteSecret,
-    /// `GET /secrets`
-    ListSecrets,
-    /// `GET /secrets/{name}/versions`
-    ListSecretVersions,
-    /// `POST /secrets/{name}/backup`
-    BackupSecret,
-    /// `POST /secrets/restore`
-    RestoreSecret,
-    /// `GET /deletedsecrets`
-    ListDeletedSecrets,
-    /// `GET /deletedsecrets/{name}`
-    GetDeletedSecret,
-    /// `POST /deletedsecrets/{name}/recover`
-    RecoverSecret,
-    /// `DELETE /deletedsecrets/{name}`
-    PurgeSecret,
-}
-
-impl Operation {
-    /// Every operation, for route tables and for the tests that must cover each.
-    pub const EVERY: [Operation; 12] = [
-        Self::SetSecret,
-        Self::GetSecret,
-        Self::UpdateSecret,
-        Self::DeleteSecret,
-        Self::ListSecrets,
-        Self::ListSecretVersions,
-        Self::BackupSecret,
-        Self::RestoreSecret,
-        Self::ListDeletedSecrets,
-        Self::GetDeletedSecret,
-        Self::RecoverSecret,
-        Self::PurgeSecret,
-    ];
-
-    /// The permission the operation needs. Source: contract section 10.
-    pub const fn permission(self) -> Permission {
-        let permission = match self {
-            Self::SetSecret | Self::UpdateSecret => SecretPermission::Set,
-            Self::GetSecret | Self::GetDeletedSecret => SecretPermission::Get,
-            Self::DeleteSecret => SecretPermission::Delete,
-            Self::ListSecrets | Self::ListSecretVersions | Self::ListDeletedSecrets => SecretPermission::List,
-            Self::BackupSecret => SecretPermission::Backup,
-            Self::RestoreSecret => SecretPermission::Restore,
-            Self::RecoverSecret => SecretPermission::Recover,
-            Self::PurgeSecret => SecretPermission::Purge,
-        };
-        Permission::Secret(permission)
-    }
-
-    /// The action that a role must allow. Source: Azure resource provider operations, `Microsoft.KeyVault`.
-    pub const fn data_action(self) -> &'static str {
-        match self {
-            Self::SetSecret => "Microsoft.KeyVault/vaults/secrets/setSecret/action",
-            Self::GetSecret => "Microsoft.KeyVault/vaults/secrets/getSecret/action",
-            Self::UpdateSecret => "Microsoft.KeyVault/vaults/secrets/update/action",
-            Self::DeleteSecret => "Microsoft.KeyVault/vaults/secrets/delete",
-            Self::ListSecrets | Self::ListSecretVersions | Self::ListDeletedSecrets | Self::GetDeletedSecret => {
-                "Microsoft.KeyVault/vaults/secrets/readMetadata/action"
-            }
-            Self::BackupSecret => "Microsoft.KeyVault/vaults/secrets/backup/action",
-            Self::RestoreSecret => "Microsoft.KeyVault/vaults/secrets/restore/action",
-            Self::RecoverSecret => "Microsoft.KeyVault/vaults/secrets/recover/action",
-            Self::PurgeSecret => "Microsoft.KeyVault/vaults/secrets/purge/action",
-        }
     }
 }
 

@@ -40,6 +40,7 @@ mod tests {
     use std::str::FromStr;
 
     use super::*;
+    use crate::access::{ObjectKind, ObjectOperation};
 
     fn id<T: FromStr<Err: fmt::Debug>>(last: u8) -> T {
         format!("00000000-0000-4000-8000-0000000000{last:02x}").parse().unwrap()
@@ -50,12 +51,14 @@ mod tests {
         let caller = Caller { tenant: id(1), object_id: id(2), app_id: id(3) };
         let policy =
             AccessPolicy { tenant: id(1), object_id: id(2), application_id: None, permissions: PermissionSet::all() };
-        let allowed = |policy: AccessPolicy| allows(&[policy], &caller, Operation::GetSecret);
+        let allowed = |policy: AccessPolicy| {
+            allows(&[policy], &caller, Operation::Object(ObjectKind::Secrets, ObjectOperation::Get))
+        };
         assert!(allowed(policy.clone()));
         assert!(!allowed(AccessPolicy { tenant: id(9), ..policy.clone() }));
         assert!(!allowed(AccessPolicy { object_id: id(9), ..policy.clone() }));
         assert!(!allowed(AccessPolicy { application_id: Some(id(9)), ..policy.clone() }));
         assert!(allowed(AccessPolicy { application_id: Some(id(3)), ..policy }));
-        assert!(!allows(&[], &caller, Operation::GetSecret));
+        assert!(!allows(&[], &caller, Operation::Object(ObjectKind::Secrets, ObjectOperation::Get)));
     }
 }

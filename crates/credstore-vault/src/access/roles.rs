@@ -7,7 +7,7 @@
 use credstore_protocol::{ObjectId, Timestamp, VaultName};
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Operation, Permission, built_in};
+use super::{Caller, ObjectKind, Operation, built_in};
 
 /// A built-in role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -97,45 +97,6 @@ fn stands_for(pattern: &str, action: &str) -> bool {
             action.len() >= start.len() + end.len() && action.starts_with(start) && action.ends_with(end)
         }
         None => pattern == action,
-    }
-}
-
-/// A kind of object that a role can be assigned on alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ObjectKind {
-    /// `secrets`
-    Secrets,
-    /// `keys`
-    Keys,
-    /// `certificates`
-    Certificates,
-}
-
-impl ObjectKind {
-    /// The collection's name in URLs and scopes.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Secrets => "secrets",
-            Self::Keys => "keys",
-            Self::Certificates => "certificates",
-        }
-    }
-
-    /// The kind with this name, in any case.
-    pub fn of_name(name: &str) -> Option<Self> {
-        [Self::Secrets, Self::Keys, Self::Certificates]
-            .into_iter()
-            .find(|kind| kind.as_str().eq_ignore_ascii_case(name))
-    }
-
-    /// The kind of object that `operation` is about. Storage accounts cannot be had here.
-    pub const fn of(operation: Operation) -> Option<Self> {
-        match operation.permission() {
-            Permission::Secret(_) => Some(Self::Secrets),
-            Permission::Key(_) => Some(Self::Keys),
-            Permission::Certificate(_) => Some(Self::Certificates),
-            Permission::Storage(_) => None,
-        }
     }
 }
 
@@ -255,9 +216,7 @@ impl Grant {
     fn covers(&self, operation: Operation, object: Option<&str>) -> bool {
         match (&self.object, object) {
             (None, _) => true,
-            (Some((kind, name)), Some(object)) => {
-                ObjectKind::of(operation) == Some(*kind) && name.eq_ignore_ascii_case(object)
-            }
+            (Some((kind, name)), Some(object)) => operation.kind() == *kind && name.eq_ignore_ascii_case(object),
             (Some(_), None) => false,
         }
     }

@@ -1,155 +1,90 @@
-//! The secrets of one vault: every operation of contract section 6 and soft delete of section 7.
+//! What only secrets have: values, their content types, and when one was last given out. Contract section 6.
 //!
-//! Each operation checks the permission first, then the request, then the state of the name. `read` and
-//! `write` work on live secrets, `deleted` on deleted ones, `backup` on both ends of a backup;
-//! `stored` knows where the rows lie and seals them; [`limits`] holds the limits. Writes to one name are
-//! ordered by the storage: a write that finds another came first starts again from what is there.
+//! Versions, lists, soft delete and backups are those of every object: [`objects`](crate::objects).
 
-mod backup;
-mod deleted;
+mod heads;
 pub mod limits;
 mod read;
-mod stored;
 mod usage;
 mod write;
 
-use std::fmt;
-use std::str::FromStr;
+use credstore_protocol::Secret;
+use credstore_protocol::key_vault::{SecretAttributes, SecretProperties, Tags};
+use serde::{Deserialize, Serialize};
 
-use credstore_protocol::encoding::{base64_any, base64url};
-use credstore_protocol::key_vault::Tags;
-use credstore_protocol::{Secret, SecretName, SecretVersion, Timestamp};
-
-pub(crate) use stored::Heads;
+pub(crate) use heads::Heads;
 pub(crate) use usage::Usage;
 
+use crate::access::ObjectKind;
 use crate::error::VaultError;
+use crate::objects::{Change, ObjectRecord, ObjectType, Rows};
+use crate::seal::kind;
 
-/// One version of a secret.
-#[derive(Debug)]
-pub struct SecretRecord {
-    /// Name as it was created.
-    pub name: SecretName,
-    /// The version.
-    pub version: SecretVersion,
-    /// The value; only from `set_secret` and `secret`.
-    pub value: Option<Secret>,
-    /// What kind of value it is.
-    pub content_type: Option<String>,
-    /// Tags of the version.
-    pub tags: Option<Tags>,
-    /// Whether the value may be read.
-    pub enabled: bool,
-    /// Not to be used before. Informs only.
-    pub nbf: Option<Timestamp>,
-    /// Not to be used from then on. Informs only.
-    pub exp: Option<Timestamp>,
-    /// When the version was made.
-    pub created: Timestamp,
-    /// When its properties last changed. Moves by at least a second with every change, even when the clock does not.
-    pub updated: Timestamp,
-    /// What deletion means in this vault.
-    pub retention: Retention,
-    /// When the value of any version was last given out, as far as is known.
-    pub last_read: Option<Timestamp>,
-}
-
-/// What deletion means in a vault. Source: contract section 7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// `recoveryLevel`.
-    pub level: &'static str,
-    /// `recoverableDays`.
-    pub days: u16,
-}
-
-impl Retention {
-    pub(crate) fn of(days: u16, purge_protection: bool) -> Self {
-        let level = match (days >= 90, purge_protection) {
-            (true, false) => "Recoverable+Purgeable",
-            (false, false) => "CustomizedRecoverable+Purgeable",
-            (true, true) => "Recoverable",
-            (false, true) => "CustomizedRecoverable",
-        };
-        Self { level, days }
-    }
-}
-
-/// A deleted secret. Never with a value.
-#[derive(Debug)]
-pub struct DeletedRecord {
-    /// The current version as it was.
-    pub secret: SecretRecord,
-    /// When it was deleted.
-    pub deleted: Timestamp,
-    /// When it will be purged.
-    pub scheduled_purge: Timestamp,
-}
-
-/// Where the next page of a list begins. Opaque to clients; any other 16 bytes only give another page.
+/// The secrets of a vault, as a kind of object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageToken([u8; 16]);
+pub enum Secrets {}
 
-/// The text is no page token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a page token")]
-pub struct NotAPageToken;
+/// What a version of a secret has besides its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretContent {
+    /// What kind of value it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+}
 
-impl fmt::Display for PageToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base64url(&self.0))
+/// Secrets have nothing besides their versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nothing {}
+
+/// One version of a secret without its value.
+pub type SecretRecord = ObjectRecord<Secrets>;
+
+/// One version of a secret with its value.
+#[derive(Debug)]
+pub struct OpenSecret {
+    /// Everything but the value.
+    pub record: SecretRecord,
+    /// The value.
+    pub value: Secret,
+}
+
+impl ObjectType for Secrets {
+    const KIND: ObjectKind = ObjectKind::Secrets;
+    const NOUN: &'static str = "secret";
+    const MATERIAL: &'static str = "value";
+    const ROWS: Rows =
+        Rows { live: kind::SECRET, deleted: kind::DELETED_SECRET, version: kind::VERSION, material: kind::VALUE };
+    const READS_ARE_NOTED: bool = true;
+    const BACKUP: &'static [u8; 16] = b"secret backup 1\0";
+    const BACKUP_SCOPE: &'static [u8] = b"secret";
+
+    type Content = SecretContent;
+    type Standing = Nothing;
+    /// `contentType`.
+    type Update = Option<String>;
+
+    fn fits(_content: &SecretContent, material: &[u8]) -> bool {
+        std::str::from_utf8(material).is_ok_and(|value| limits::check_value(value).is_ok())
+    }
+
+    fn check(content_type: &Option<String>) -> Result<(), VaultError> {
+        limits::check_content_type(content_type.as_deref())
+    }
+
+    fn change(content: &mut SecretContent, content_type: Option<String>) {
+        content.content_type = content_type.or(content.content_type.take());
     }
 }
 
-impl FromStr for PageToken {
-    type Err = NotAPageToken;
-
-    fn from_str(text: &str) -> Result<Self, NotAPageToken> {
-        // 16 bytes are 22 characters, 24 with padding.
-        let bytes = if text.len() <= 24 { base64_any(text) } else { None };
-        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(NotAPageToken)
+impl Change<Secrets> {
+    fn of(content_type: Option<String>, tags: Option<Tags>, attributes: Option<SecretAttributes>) -> Self {
+        let attributes = attributes.unwrap_or_default();
+        Self { tags, enabled: attributes.enabled, nbf: attributes.nbf, exp: attributes.exp, update: content_type }
     }
 }
 
-/// A page of a list and where the next one begins; `None` at the end.
-pub type SecretPage = (Vec<SecretRecord>, Option<PageToken>);
-
-/// A page of deleted secrets and where the next one begins; `None` at the end.
-pub type DeletedPage = (Vec<DeletedRecord>, Option<PageToken>);
-
-/// How often a write starts again because another one came first. Ours: each time one of the others is done, so
-/// this many writers of one name all come through.
-const ATTEMPTS: usize = 512;
-
-fn not_found(name: &SecretName, version: Option<&SecretVersion>) -> VaultError {
-    VaultError::SecretNotFound { name: name.clone(), version: version.copied() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_recovery_level_follows_retention_and_purge_protection() {
-        // Contract section 7.
-        let cases = [
-            (90, false, "Recoverable+Purgeable"),
-            (89, false, "CustomizedRecoverable+Purgeable"),
-            (7, false, "CustomizedRecoverable+Purgeable"),
-            (90, true, "Recoverable"),
-            (7, true, "CustomizedRecoverable"),
-        ];
-        for (days, protected, level) in cases {
-            assert_eq!(Retention::of(days, protected), Retention { level, days });
-        }
-    }
-
-    #[test]
-    fn a_page_token_is_read_back_and_other_texts_are_refused() {
-        let token = PageToken([0xfb; 16]);
-        assert_eq!(token.to_string().parse(), Ok(token));
-        for text in ["", "abc", "====", &"A".repeat(23), &"A".repeat(5000), "\u{1f600}"] {
-            assert_eq!(text.parse::<PageToken>(), Err(NotAPageToken), "{text}");
-        }
+impl From<SecretProperties> for Change<Secrets> {
+    fn from(update: SecretProperties) -> Self {
+        Self::of(update.content_type, update.tags, update.attributes)
     }
 }

@@ -7,10 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use credstore_protocol::{SecretName, Timestamp};
 
-use super::stored::Slot;
-use crate::access::{Caller, Operation};
+use super::Secrets;
+use crate::access::{Caller, ObjectKind, ObjectOperation, Operation};
 use crate::error::VaultError;
-use crate::seal::kind;
+use crate::objects::Slot;
 use crate::storage::Expected;
 use crate::vaults::{STEP, Vault};
 
@@ -42,7 +42,7 @@ impl Usage {
         }
     }
 
-    pub(super) fn last(&self, tag: &Tag) -> Option<Timestamp> {
+    pub(crate) fn last(&self, tag: &Tag) -> Option<Timestamp> {
         self.shard(tag).get(tag).copied()
     }
 
@@ -69,9 +69,9 @@ impl Vault {
     /// When the value of `name` was last given out, as far as is known. Permission: `secrets list`, as for the
     /// other things that a list shows; `None` without it.
     pub fn last_read(&self, caller: &Caller, name: &SecretName) -> Option<Timestamp> {
-        self.allow(caller, Operation::ListSecrets).ok()?;
-        let slot = Slot::of(&self.inner, name);
-        let (head, _) = slot.head(kind::SECRET).ok()??;
+        self.allow(caller, Operation::Object(ObjectKind::Secrets, ObjectOperation::List)).ok()?;
+        let slot = Slot::<Secrets>::of(&self.inner, name);
+        let (head, _) = slot.live().ok()??;
         self.inner.usage.last(&slot.tag).max(head.last_read)
     }
 
@@ -86,14 +86,14 @@ impl Vault {
     }
 
     fn flush_group(&self, group: &[(Tag, Timestamp)]) -> Result<(), VaultError> {
-        let any = Slot::of_tag(&self.inner, [0; 16]);
+        let any = Slot::<Secrets>::of_tag(&self.inner, [0; 16]);
         let mut batch = any.batch();
         for (tag, at) in group {
-            let slot = Slot::of_tag(&self.inner, *tag);
-            if let Some((mut head, revision)) = slot.head(kind::SECRET)? {
+            let slot = Slot::<Secrets>::of_tag(&self.inner, *tag);
+            if let Some((mut head, revision)) = slot.live()? {
                 head.last_read = head.last_read.max(Some(*at));
-                batch.expect(slot.key(kind::SECRET), Expected::Revision(revision));
-                batch.put(slot.key(kind::SECRET), slot.sealed_head(kind::SECRET, &head)?);
+                batch.expect(slot.live_key(), Expected::Revision(revision));
+                slot.put_live(&mut batch, &head)?;
             }
         }
         if any.commit(batch)? {

@@ -2,7 +2,8 @@
 //!
 //! A vault has a random id and a data key of its own. Purging it destroys the data key first, so that its
 //! records are worthless at once, and removes them afterwards; a purge that was cut short is finished by
-//! [`Vaults::purge_expired`]. Operations on secrets are in [`secrets`](crate::secrets).
+//! [`Vaults::purge_expired`]. Operations on what is in a vault are in
+//! [`objects`](crate::objects) and the rooms of each kind.
 
 mod groups;
 mod record;
@@ -26,8 +27,9 @@ pub use roles::{NewRoleAssignment, ROLE_ASSIGNMENTS_MAX, ROLE_DESCRIPTION_MAX};
 
 use crate::access::{Caller, Grant, Operation, PermissionModel, RoleAssignment, allows, permits};
 use crate::error::{CommitError, DeniedPlace, StoreFailure, VaultError};
+use crate::objects::{ObjectType, Retention};
 use crate::seal::{DataKey, Place, kind};
-use crate::secrets::{Heads, Retention, Usage};
+use crate::secrets::{Heads, Secrets, Usage};
 use crate::storage::{Batch, Expected, Revision, Row, Storage};
 
 /// Rows read or deleted in one step of long work. Ours: keeps one transaction short.
@@ -56,7 +58,7 @@ pub struct Vault {
 
 pub(crate) struct VaultInner {
     pub(crate) key: DataKey,
-    /// Where the vault itself lies. Every write of a secret demands that it is there.
+    /// Where the vault itself lies. Every write in it demands that it is there.
     pub(crate) row: Vec<u8>,
     pub(crate) usage: Usage,
     pub(crate) heads: Arc<Heads>,
@@ -336,7 +338,7 @@ impl Vaults {
             }
         }
         for (stored, _) in self.every(kind::VAULT)? {
-            purged += self.open(&stored.record()?.name)?.purge_expired_secrets(now)?;
+            purged += self.open(&stored.record()?.name)?.purge_expired::<Secrets>(now)?;
         }
         Ok(purged)
     }
@@ -463,7 +465,7 @@ impl Vaults {
     }
 
     fn sweep(&self, id: &[u8; 16]) -> Result<(), VaultError> {
-        for kind in [kind::SECRET, kind::DELETED_SECRET, kind::VERSION, kind::VALUE] {
+        for kind in Secrets::ROWS.every() {
             loop {
                 let rows = self.storage().scan(&prefixed(kind, id), None, STEP)?;
                 if rows.is_empty() {

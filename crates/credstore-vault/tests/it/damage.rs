@@ -6,7 +6,7 @@ use credstore_testing::canary::Canary;
 use credstore_vault::access::PermissionSet;
 use credstore_vault::storage::{Batch, Rows, Storage};
 use credstore_vault::vaults::VaultSpec;
-use credstore_vault::{Installation, OpenError, StoreFailure, VaultError};
+use credstore_vault::{Installation, OpenError, Secrets, StoreFailure, VaultError};
 
 use crate::world::{NOW, World, name, set, vault_name};
 
@@ -25,7 +25,7 @@ fn world() -> World {
     world.set("alpha", VALUE, NOW);
     world.set("alpha", "second", NOW);
     world.set("beta", "other", NOW);
-    world.vault.delete_secret(&world.operator(), &name("beta"), NOW).unwrap();
+    world.vault.delete::<Secrets>(&world.operator(), &name("beta"), NOW).unwrap();
     world
 }
 
@@ -36,21 +36,21 @@ fn verify(world: &World) -> Result<(), String> {
         Installation::over(Arc::clone(&world.storage), &world.root_key, NOW).map_err(|error| text(&error))?;
     let operator = world.operator();
     let vault = installation.vaults().open(&vault_name("acme-kv")).map_err(|error| text(&error))?;
-    let secrets = vault.secrets(&operator, None, 25).map_err(|error| text(&error))?.0;
+    let secrets = vault.list::<Secrets>(&operator, None, 25).map_err(|error| text(&error))?.0;
     if secrets.len() != 1 {
         return Err("a secret is missing".to_owned());
     }
-    let versions = vault.secret_versions(&operator, &name("alpha"), None, 25).map_err(|error| text(&error))?.0;
+    let versions = vault.versions::<Secrets>(&operator, &name("alpha"), None, 25).map_err(|error| text(&error))?.0;
     let mut values = Vec::new();
     for version in &versions {
         let secret = vault.secret(&operator, &name("alpha"), Some(&version.version), NOW).map_err(|e| text(&e))?;
-        values.push(secret.value.unwrap().expose_secret().to_owned());
+        values.push(secret.value.expose_secret().to_owned());
     }
     values.sort();
-    vault.recover_secret(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
+    vault.recover::<Secrets>(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
     let beta = vault.secret(&operator, &name("beta"), None, NOW).map_err(|error| text(&error))?;
-    vault.delete_secret(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
-    assert_eq!(beta.value.unwrap().expose_secret(), "other", "a wrong value was served");
+    vault.delete::<Secrets>(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
+    assert_eq!(beta.value.expose_secret(), "other", "a wrong value was served");
     if values != [VALUE, "second"] {
         return Err("a version is missing".to_owned());
     }
@@ -93,16 +93,16 @@ fn read_only_check(world: &World) -> Result<(), String> {
         Installation::over(Arc::clone(&world.storage), &world.root_key, NOW).map_err(|error| text(&error))?;
     let operator = world.operator();
     let vault = installation.vaults().open(&vault_name("acme-kv")).map_err(|error| text(&error))?;
-    vault.secrets(&operator, None, 25).map_err(|error| text(&error))?;
-    vault.deleted_secrets(&operator, None, 25, NOW).map_err(|error| text(&error))?;
-    let versions = vault.secret_versions(&operator, &name("alpha"), None, 25).map_err(|error| text(&error))?.0;
+    vault.list::<Secrets>(&operator, None, 25).map_err(|error| text(&error))?;
+    vault.list_deleted::<Secrets>(&operator, None, 25, NOW).map_err(|error| text(&error))?;
+    let versions = vault.versions::<Secrets>(&operator, &name("alpha"), None, 25).map_err(|error| text(&error))?.0;
     for version in &versions {
         vault.secret(&operator, &name("alpha"), Some(&version.version), NOW).map_err(|error| text(&error))?;
     }
     // The value of a deleted secret is read when it comes back.
-    vault.recover_secret(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
+    vault.recover::<Secrets>(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
     let beta = vault.secret(&operator, &name("beta"), None, NOW).map(|_| ()).map_err(|error| text(&error));
-    vault.delete_secret(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
+    vault.delete::<Secrets>(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
     beta
 }
 
@@ -171,11 +171,11 @@ fn the_operator_is_told_which_record_is_damaged_and_never_a_value() {
     world.set("alpha", "again", NOW);
     assert_eq!(world.get("alpha", NOW), Ok("again".to_owned()));
     spoil(&world, 11);
-    let older = world.vault.secret_versions(&world.operator(), &name("alpha"), None, 25).unwrap_err();
+    let older = world.vault.versions::<Secrets>(&world.operator(), &name("alpha"), None, 25).unwrap_err();
     told(older, &["version", &version, "secret alpha", "vault acme-kv"]);
     spoil(&world, 9);
     told(get().unwrap_err(), &["the first record of secret alpha", "vault acme-kv"]);
-    let listed = world.vault.secrets(&world.operator(), None, 25).unwrap_err();
+    let listed = world.vault.list::<Secrets>(&world.operator(), None, 25).unwrap_err();
     told(listed, &["the first record of a secret in vault acme-kv"]);
 }
 

@@ -105,7 +105,7 @@ fn present(installation: &Installation) -> Vec<bool> {
     let caller = operator(installation);
     let there = |number| match vault.secret(&caller, &secret_name(number), None, NOW) {
         Ok(secret) => {
-            assert_eq!(secret.value.unwrap().expose_secret(), value(number), "a wrong value was served");
+            assert_eq!(secret.value.expose_secret(), value(number), "a wrong value was served");
             true
         }
         Err(_) => false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use credstore_testing::failing_storage::{FailingStorage, Fault};
 use credstore_vault::storage::{MemoryStorage, Storage, StorageError};
 use credstore_vault::vaults::VaultSpec;
-use credstore_vault::{Installation, OpenError, StoreFailure, VaultError};
+use credstore_vault::{Installation, OpenError, Secrets, StoreFailure, VaultError};
 
 use crate::world::{NOW, World, name, set};
 
@@ -44,7 +44,7 @@ fn a_write_that_is_there_although_it_failed_is_whole() {
     failing.fail_next(1);
     assert!(world.vault.set_secret(&world.operator(), &name("db"), set("two"), NOW).is_err());
     assert_eq!(world.get("db", NOW), Ok("two".to_owned()));
-    let versions = world.vault.secret_versions(&world.operator(), &name("db"), None, 25).unwrap().0;
+    let versions = world.vault.versions::<Secrets>(&world.operator(), &name("db"), None, 25).unwrap().0;
     assert_eq!(versions.len(), 2);
 }
 

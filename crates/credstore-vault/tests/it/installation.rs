@@ -45,7 +45,7 @@ fn fill(installation: &Installation, value: &str) {
 fn value(installation: &Installation) -> String {
     let vault = installation.vaults().open(&vault_name("acme-kv")).unwrap();
     let secret = vault.secret(&operator(installation), &name("db"), None, NOW).unwrap();
-    secret.value.unwrap().expose_secret().to_owned()
+    secret.value.expose_secret().to_owned()
 }
 
 #[test]
@@ -416,6 +416,6 @@ fn sixty_four_writers_at_once_are_all_durable() {
     let vault = again.vaults().open(&vault_name("acme-kv")).unwrap();
     for n in 0..64 {
         let secret = vault.secret(&caller, &name(&format!("w-{n}")), None, NOW).unwrap();
-        assert_eq!(secret.value.unwrap().expose_secret(), n.to_string());
+        assert_eq!(secret.value.expose_secret(), n.to_string());
     }
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use credstore_protocol::key_vault::SecretProperties;
 use credstore_protocol::{SecretVersion, Timestamp};
-use credstore_vault::VaultError;
 use credstore_vault::access::PermissionSet;
 use credstore_vault::vaults::{Vault, VaultSpec};
+use credstore_vault::{Secrets, VaultError};
 use proptest::prelude::*;
 
 use crate::world::{DAY, NOW, World, enabled, name, policy, set, vault_name};
@@ -71,9 +71,9 @@ enum Answer {
 fn answer<T>(result: Result<T, VaultError>) -> Answer {
     match result {
         Ok(_) => Answer::Done,
-        Err(VaultError::SecretNotFound { .. } | VaultError::DeletedSecretNotFound(_)) => Answer::NotFound,
+        Err(VaultError::ObjectNotFound { .. } | VaultError::DeletedObjectNotFound { .. }) => Answer::NotFound,
         Err(VaultError::SecretDisabled(_)) => Answer::Disabled,
-        Err(VaultError::DeletedButRecoverable(_)) => Answer::Recoverable,
+        Err(VaultError::DeletedButRecoverable { .. }) => Answer::Recoverable,
         Err(other) => panic!("{other:?}"),
     }
 }
@@ -120,7 +120,7 @@ impl Run {
                     assert_eq!(answer(result), Answer::Recoverable);
                     return;
                 }
-                let made = result.unwrap();
+                let made = result.unwrap().record;
                 let (value, created) = (value.to_string(), self.now);
                 let version = Version { version: made.version, value, enabled: on, created, updated: created };
                 self.model.entry(at).or_default().versions.push(version);
@@ -136,8 +136,8 @@ impl Run {
                     Some(chosen) if !chosen.enabled => assert_eq!(answer(result), Answer::Disabled),
                     Some(chosen) => {
                         let got = result.unwrap();
-                        assert_eq!(got.value.unwrap().expose_secret(), chosen.value);
-                        assert_eq!((got.version, got.updated.0), (chosen.version, chosen.updated));
+                        assert_eq!(got.value.expose_secret(), chosen.value);
+                        assert_eq!((got.record.version, got.record.updated.0), (chosen.version, chosen.updated));
                     }
                 }
             }
@@ -149,7 +149,7 @@ impl Run {
                 });
                 let version = chosen.as_ref().filter(|_| older).map(|chosen| chosen.version);
                 let update = SecretProperties { attributes: enabled(on), ..SecretProperties::default() };
-                let result = vault.update_secret(&operator, &name(NAMES[at]), version.as_ref(), update, now);
+                let result = vault.update::<Secrets>(&operator, &name(NAMES[at]), version.as_ref(), update, now);
                 match chosen {
                     None => assert_eq!(answer(result), Answer::NotFound),
                     Some(chosen) => {
@@ -160,7 +160,7 @@ impl Run {
                 }
             }
             Step::Delete { at } => {
-                let result = answer(vault.delete_secret(&operator, &name(NAMES[at]), now));
+                let result = answer(vault.delete::<Secrets>(&operator, &name(NAMES[at]), now));
                 let now = self.now;
                 match self.live(at) {
                     Some(secret) => {
@@ -172,14 +172,14 @@ impl Run {
                 assert_eq!(result, Answer::Done);
             }
             Step::Recover { at } => {
-                let result = answer(vault.recover_secret(&operator, &name(NAMES[at]), now));
+                let result = answer(vault.recover::<Secrets>(&operator, &name(NAMES[at]), now));
                 match self.model.get_mut(&at).and_then(|secret| secret.deleted.take()) {
                     Some(_) => assert_eq!(result, Answer::Done),
                     None => assert_eq!(result, Answer::NotFound),
                 }
             }
             Step::Purge { at } => {
-                let result = answer(vault.purge_secret(&operator, &name(NAMES[at]), now));
+                let result = answer(vault.purge::<Secrets>(&operator, &name(NAMES[at]), now));
                 let deleted = self.model.get(&at).is_some_and(|secret| secret.deleted.is_some());
                 assert_eq!(result, if deleted { Answer::Done } else { Answer::NotFound });
                 if deleted {
@@ -189,10 +189,10 @@ impl Run {
             Step::BackupPurgeRestore { at } => {
                 if self.live(at).is_some() {
                     let name = name(NAMES[at]);
-                    let backup = vault.backup_secret(&operator, &name, now).unwrap();
-                    vault.delete_secret(&operator, &name, now).unwrap();
-                    vault.purge_secret(&operator, &name, now).unwrap();
-                    vault.restore_secret(&operator, &backup, now).unwrap();
+                    let backup = vault.backup::<Secrets>(&operator, &name).unwrap();
+                    vault.delete::<Secrets>(&operator, &name, now).unwrap();
+                    vault.purge::<Secrets>(&operator, &name, now).unwrap();
+                    vault.restore::<Secrets>(&operator, &backup, now).unwrap();
                 }
             }
             Step::Wait { seconds } => {
@@ -210,8 +210,8 @@ impl Run {
     fn compare(&self) {
         let operator = self.world.operator();
         let vault = &self.vault;
-        let (live, _) = vault.secrets(&operator, None, 25).unwrap();
-        let (deleted, _) = vault.deleted_secrets(&operator, None, 25, Timestamp(self.now)).unwrap();
+        let (live, _) = vault.list::<Secrets>(&operator, None, 25).unwrap();
+        let (deleted, _) = vault.list_deleted::<Secrets>(&operator, None, 25, Timestamp(self.now)).unwrap();
         let of = |gone: bool| self.model.iter().filter(|(_, secret)| secret.deleted.is_some() == gone).count();
         assert_eq!((live.len(), deleted.len()), (of(false), of(true)));
         for secret in live {
@@ -219,7 +219,7 @@ impl Run {
             let modelled = &self.model[&at];
             let current = modelled.versions.last().unwrap();
             assert_eq!((secret.version, secret.enabled), (current.version, current.enabled));
-            let (versions, _) = vault.secret_versions(&operator, &secret.name, None, 1000).unwrap();
+            let (versions, _) = vault.versions::<Secrets>(&operator, &secret.name, None, 1000).unwrap();
             assert_eq!(versions.len(), modelled.versions.len());
         }
     }

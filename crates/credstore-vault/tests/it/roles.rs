@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use credstore_protocol::ObjectId;
 use credstore_vault::access::{
-    Caller, ObjectKind, Operation, PermissionModel, Role, Scope, SecretPermission, VaultScope,
+    Caller, ObjectKind, ObjectOperation, Operation, PermissionModel, Role, Scope, SecretPermission, VaultScope,
 };
 use credstore_vault::vaults::{NewRoleAssignment, ROLE_DESCRIPTION_MAX, VaultSpec};
-use credstore_vault::{Installation, VaultError};
+use credstore_vault::{Installation, Secrets, VaultError};
 
 use crate::permissions::{attempt, is_denied};
 use crate::world::{DAY, NOW, World, later, name, set, vault_name};
@@ -43,14 +43,13 @@ fn unassign(world: &World, scope: &Scope) -> bool {
 
 /// The operations on secrets that the role's data actions name, by hand from Azure's list of built-in roles.
 fn opened_by(role: Role) -> Vec<Operation> {
-    use Operation as O;
-    let metadata = [O::ListSecrets, O::ListSecretVersions, O::ListDeletedSecrets, O::GetDeletedSecret];
+    use ObjectOperation as O;
+    let on_secrets = |operation| Operation::Object(ObjectKind::Secrets, operation);
+    let metadata = [O::List, O::ListVersions, O::ListDeleted, O::GetDeleted].map(on_secrets);
     match role {
-        Role::Administrator | Role::SecretsOfficer => O::EVERY
-            .into_iter()
-            .filter(|operation| operation.permission().to_string().starts_with("secrets "))
-            .collect(),
-        Role::SecretsUser | Role::CertificateUser => [&metadata[..], &[O::GetSecret]].concat(),
+        Role::Administrator => Operation::every().collect(),
+        Role::SecretsOfficer => Operation::every().filter(|it| it.kind() == ObjectKind::Secrets).collect(),
+        Role::SecretsUser | Role::CertificateUser => [&metadata[..], &[on_secrets(O::Get)]].concat(),
         Role::Reader => metadata.to_vec(),
         Role::CertificatesOfficer
         | Role::CryptoOfficer
@@ -64,7 +63,7 @@ fn opened_by(role: Role) -> Vec<Operation> {
 fn a_vault_with_roles_denies_everybody_without_one_whatever_its_policies_say() {
     let (world, caller) = with_roles();
     for who in [world.operator(), caller] {
-        for operation in Operation::EVERY {
+        for operation in Operation::every() {
             match attempt(&world, &who, operation) {
                 Some(VaultError::Denied { model, .. }) => assert_eq!(model, PermissionModel::Roles),
                 other => panic!("{operation:?}: {other:?}"),
@@ -78,7 +77,7 @@ fn each_role_opens_exactly_the_operations_of_its_data_actions() {
     for role in Role::EVERY {
         let (world, caller) = with_roles();
         assign(&world, &caller, role, Scope::Vault(here()));
-        for operation in Operation::EVERY {
+        for operation in Operation::every() {
             let error = attempt(&world, &caller, operation);
             let opens = opened_by(role).contains(&operation);
             assert_eq!(!is_denied(error.as_ref()), opens, "{role:?} {operation:?}: {error:?}");
@@ -122,7 +121,7 @@ fn an_assignment_holds_at_its_scope_and_below_at_once_and_no_longer_than_it_last
         (object(other, ObjectKind::Secrets, "db"), false, false),
     ] {
         let read = || world.vault.secret(&caller, &name("db"), None, NOW).is_ok();
-        let list = || world.vault.secrets(&caller, None, 25).is_ok();
+        let list = || world.vault.list::<Secrets>(&caller, None, 25).is_ok();
         assert!(!read(), "before");
         assign(&world, &caller, Role::SecretsUser, scope.clone());
         assert_eq!((read(), list()), (reads, lists), "{scope:?}");
@@ -161,7 +160,7 @@ fn the_assignments_of_a_vault_go_with_it_and_do_not_come_back() {
     assert_eq!(left.iter().map(|assignment| assignment.role).collect::<Vec<_>>(), [Role::Reader]);
     let vault = vaults.open(&at).unwrap();
     assert!(is_denied(vault.secret(&caller, &name("db"), None, NOW).err().as_ref()));
-    assert!(vault.secrets(&caller, None, 25).is_ok(), "what is assigned around it holds");
+    assert!(vault.list::<Secrets>(&caller, None, 25).is_ok(), "what is assigned around it holds");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Vault resources: who may, what may change, and what happens to their contents.
 
 use credstore_protocol::Timestamp;
-use credstore_vault::VaultError;
 use credstore_vault::access::{PermissionSet, SecretPermission};
 use credstore_vault::vaults::{PolicyChange, VaultSpec};
+use credstore_vault::{Secrets, VaultError};
 
 use crate::world::{DAY, NOW, World, later, name, policy, set, vault_name};
 
@@ -95,7 +95,7 @@ fn a_deleted_vault_answers_nothing_and_comes_back_whole() {
     vaults.recover(&operator, &at, NOW).unwrap();
     let vault = vaults.open(&at).unwrap();
     let secret = vault.secret(&operator, &name("db"), None, NOW).unwrap();
-    assert_eq!(secret.value.unwrap().expose_secret(), "one");
+    assert_eq!(secret.value.expose_secret(), "one");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_purged_vault_leaves_no_row_and_its_name_is_free() {
             vault.set_secret(&operator, &name(&format!("s-{n}")), set("x"), NOW).unwrap();
             vault.set_secret(&operator, &name("twice"), set("x"), NOW).unwrap();
         }
-        vault.delete_secret(&operator, &name("s-0"), NOW).unwrap();
+        vault.delete::<Secrets>(&operator, &name("s-0"), NOW).unwrap();
         vaults.delete(&operator, &at, NOW).unwrap();
         assert!(vault.set_secret(&operator, &name("late"), set("x"), NOW).is_err());
         if round == 0 {

@@ -55,12 +55,12 @@ impl World {
     }
 
     pub(crate) fn set(&self, at: &str, value: &str, now: Timestamp) -> credstore_vault::SecretRecord {
-        self.vault.set_secret(&self.operator(), &name(at), set(value), now).unwrap()
+        self.vault.set_secret(&self.operator(), &name(at), set(value), now).unwrap().record
     }
 
     pub(crate) fn get(&self, at: &str, now: Timestamp) -> Result<String, VaultError> {
-        let record = self.vault.secret(&self.operator(), &name(at), None, now)?;
-        Ok(record.value.expect("a get has a value").expose_secret().to_owned())
+        let secret = self.vault.secret(&self.operator(), &name(at), None, now)?;
+        Ok(secret.value.expose_secret().to_owned())
     }
 }
 

@@ -1,0 +1,174 @@
+//! The operations of the data plane, and the permission and data action that each needs.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CertificatePermission, KeyPermission, Permission, SecretPermission};
+
+/// A kind of object in a vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ObjectKind {
+    /// `secrets`
+    Secrets,
+    /// `keys`
+    Keys,
+    /// `certificates`
+    Certificates,
+}
+
+impl ObjectKind {
+    /// The collection's name in URLs and scopes.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Secrets => "secrets",
+            Self::Keys => "keys",
+            Self::Certificates => "certificates",
+        }
+    }
+
+    /// The kind with this name, in any case.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Secrets, Self::Keys, Self::Certificates]
+            .into_iter()
+            .find(|kind| kind.as_str().eq_ignore_ascii_case(name))
+    }
+}
+
+/// What can be done with an object of every kind; `{kind}` is `secrets`, `keys` or `certificates`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ObjectOperation {
+    /// `GET /{kind}/{name}/{version}`
+    Get,
+    /// `PATCH /{kind}/{name}/{version}`
+    Update,
+    /// `DELETE /{kind}/{name}`
+    Delete,
+    /// `GET /{kind}`
+    List,
+    /// `GET /{kind}/{name}/versions`
+    ListVersions,
+    /// `POST /{kind}/{name}/backup`
+    Backup,
+    /// `POST /{kind}/restore`
+    Restore,
+    /// `GET /deleted{kind}`
+    ListDeleted,
+    /// `GET /deleted{kind}/{name}`
+    GetDeleted,
+    /// `POST /deleted{kind}/{name}/recover`
+    Recover,
+    /// `DELETE /deleted{kind}/{name}`
+    Purge,
+}
+
+impl ObjectOperation {
+    /// Every one.
+    pub const EVERY: [ObjectOperation; 11] = [
+        Self::Get,
+        Self::Update,
+        Self::Delete,
+        Self::List,
+        Self::ListVersions,
+        Self::Backup,
+        Self::Restore,
+        Self::ListDeleted,
+        Self::GetDeleted,
+        Self::Recover,
+        Self::Purge,
+    ];
+
+    const fn on_secrets(self) -> (Permission, &'static str) {
+        let (permission, action) = match self {
+            Self::Get => (SecretPermission::Get, "Microsoft.KeyVault/vaults/secrets/getSecret/action"),
+            Self::Update => (SecretPermission::Set, "Microsoft.KeyVault/vaults/secrets/update/action"),
+            Self::Delete => (SecretPermission::Delete, "Microsoft.KeyVault/vaults/secrets/delete"),
+            Self::List | Self::ListVersions | Self::ListDeleted => {
+                (SecretPermission::List, "Microsoft.KeyVault/vaults/secrets/readMetadata/action")
+            }
+            Self::GetDeleted => (SecretPermission::Get, "Microsoft.KeyVault/vaults/secrets/readMetadata/action"),
+            Self::Backup => (SecretPermission::Backup, "Microsoft.KeyVault/vaults/secrets/backup/action"),
+            Self::Restore => (SecretPermission::Restore, "Microsoft.KeyVault/vaults/secrets/restore/action"),
+            Self::Recover => (SecretPermission::Recover, "Microsoft.KeyVault/vaults/secrets/recover/action"),
+            Self::Purge => (SecretPermission::Purge, "Microsoft.KeyVault/vaults/secrets/purge/action"),
+        };
+        (Permission::Secret(permission), action)
+    }
+
+    const fn on_keys(self) -> (Permission, &'static str) {
+        let (permission, action) = match self {
+            Self::Get | Self::GetDeleted => (KeyPermission::Get, "Microsoft.KeyVault/vaults/keys/read"),
+            Self::Update => (KeyPermission::Update, "Microsoft.KeyVault/vaults/keys/update/action"),
+            Self::Delete => (KeyPermission::Delete, "Microsoft.KeyVault/vaults/keys/delete"),
+            Self::List | Self::ListVersions | Self::ListDeleted => {
+                (KeyPermission::List, "Microsoft.KeyVault/vaults/keys/read")
+            }
+            Self::Backup => (KeyPermission::Backup, "Microsoft.KeyVault/vaults/keys/backup/action"),
+            Self::Restore => (KeyPermission::Restore, "Microsoft.KeyVault/vaults/keys/restore/action"),
+            Self::Recover => (KeyPermission::Recover, "Microsoft.KeyVault/vaults/keys/recover/action"),
+            Self::Purge => (KeyPermission::Purge, "Microsoft.KeyVault/vaults/keys/purge/action"),
+        };
+        (Permission::Key(permission), action)
+    }
+
+    const fn on_certificates(self) -> (Permission, &'static str) {
+        let (permission, action) = match self {
+            Self::Get | Self::GetDeleted => (CertificatePermission::Get, "Microsoft.KeyVault/vaults/certificates/read"),
+            Self::Update => (CertificatePermission::Update, "Microsoft.KeyVault/vaults/certificates/update/action"),
+            Self::Delete => (CertificatePermission::Delete, "Microsoft.KeyVault/vaults/certificates/delete"),
+            Self::List | Self::ListVersions | Self::ListDeleted => {
+                (CertificatePermission::List, "Microsoft.KeyVault/vaults/certificates/read")
+            }
+            Self::Backup => (CertificatePermission::Backup, "Microsoft.KeyVault/vaults/certificates/backup/action"),
+            Self::Restore => (CertificatePermission::Restore, "Microsoft.KeyVault/vaults/certificates/restore/action"),
+            Self::Recover => (CertificatePermission::Recover, "Microsoft.KeyVault/vaults/certificates/recover/action"),
+            Self::Purge => (CertificatePermission::Purge, "Microsoft.KeyVault/vaults/certificates/purge/action"),
+        };
+        (Permission::Certificate(permission), action)
+    }
+}
+
+/// Something that can be done in a vault through the data plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// What every kind of object has.
+    Object(ObjectKind, ObjectOperation),
+    /// `PUT /secrets/{name}`
+    SetSecret,
+}
+
+impl Operation {
+    /// Every operation of this vault, for route tables and for the tests that must cover each.
+    pub fn every() -> impl Iterator<Item = Self> {
+        let of_objects =
+            ObjectOperation::EVERY.into_iter().map(|operation| Self::Object(ObjectKind::Secrets, operation));
+        of_objects.chain([Self::SetSecret])
+    }
+
+    /// The kind of object that it is about.
+    pub const fn kind(self) -> ObjectKind {
+        match self {
+            Self::Object(kind, _) => kind,
+            Self::SetSecret => ObjectKind::Secrets,
+        }
+    }
+
+    /// The permission of an access policy that it needs. Source: contract section 10.
+    pub const fn permission(self) -> Permission {
+        self.needs().0
+    }
+
+    /// The action that a role must allow. Source: Azure resource provider operations, `Microsoft.KeyVault`.
+    pub const fn data_action(self) -> &'static str {
+        self.needs().1
+    }
+
+    const fn needs(self) -> (Permission, &'static str) {
+        match self {
+            Self::Object(ObjectKind::Secrets, operation) => operation.on_secrets(),
+            Self::Object(ObjectKind::Keys, operation) => operation.on_keys(),
+            Self::Object(ObjectKind::Certificates, operation) => operation.on_certificates(),
+            Self::SetSecret => {
+                (Permission::Secret(SecretPermission::Set), "Microsoft.KeyVault/vaults/secrets/setSecret/action")
+            }
+        }
+    }
+}

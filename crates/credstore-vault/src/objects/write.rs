@@ -1,0 +1,170 @@
+//! New versions, update and delete.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use credstore_protocol::{ObjectName, ObjectVersion, Timestamp};
+
+use super::{ATTEMPTS, Change, DeletedRecord, Head, ObjectRecord, ObjectType, Properties, Slot, limits, not_found};
+use crate::access::{Caller, ObjectOperation, Operation};
+use crate::error::VaultError;
+use crate::storage::Expected;
+use crate::vaults::{Deletion, Vault, VaultState};
+
+/// The time of a change to something last changed at `before`. Clients compare whole seconds, so it moves by at
+/// least one even when two changes fall into the same second or the clock was set back (contract section 19, 9).
+fn moved(before: Timestamp, now: Timestamp) -> Timestamp {
+    now.max(before + Duration::from_secs(1))
+}
+
+/// Makes the properties of a version, given what is live under its name.
+pub(crate) type MakeProperties<'a, K> =
+    &'a (dyn Fn(Option<&Head<K>>) -> Result<Properties<K>, VaultError> + Send + Sync);
+
+/// A version that is about to be made.
+pub(crate) struct NewVersion<'a, K: ObjectType> {
+    pub(crate) name: &'a ObjectName,
+    pub(crate) version: [u8; 16],
+    /// What the version seals, as [`Slot::sealed_material`] made it.
+    pub(crate) sealed: Vec<u8>,
+    pub(crate) properties: MakeProperties<'a, K>,
+}
+
+impl Vault {
+    /// Makes a new version, which becomes the current one even when it is disabled. Ready when it is durable; given up
+    /// in between, the version may be made or not. `state` is from the check of the permission for `operation`.
+    pub(crate) async fn add_version<K: ObjectType>(
+        &self,
+        caller: &Caller,
+        (operation, state): (Operation, Arc<VaultState>),
+        new: NewVersion<'_, K>,
+        now: Timestamp,
+    ) -> Result<ObjectRecord<K>, VaultError> {
+        let name = new.name;
+        let slot = Slot::<K>::of(&self.inner, name);
+        for _ in 0..ATTEMPTS {
+            let mut batch = slot.batch();
+            let live = slot.live()?;
+            let mut properties = (new.properties)(live.as_ref().map(|(head, _)| head))?;
+            let head = match live {
+                Some((mut head, revision)) => {
+                    batch.expect(slot.live_key(), Expected::Revision(revision));
+                    slot.put_older(&mut batch, &head.current)?;
+                    properties.number = head.current.number.saturating_add(1);
+                    head.current = properties;
+                    head
+                }
+                None => {
+                    self.require_no_deleted(&slot, name, now)?;
+                    batch.expect(slot.live_key(), Expected::Absent);
+                    batch.expect(slot.deleted_key(), Expected::Absent);
+                    Head::new(name, properties)
+                }
+            };
+            slot.put_material(&mut batch, &new.version, new.sealed.clone());
+            slot.put_live(&mut batch, &head)?;
+            if slot.committed(batch).await? {
+                return slot.current_record(head, state.retention);
+            }
+            self.allow_on(caller, operation, Some(name.as_str()))?;
+        }
+        Err(VaultError::Busy)
+    }
+
+    /// Changes properties of the current version, or of exactly `version`. What `change` does not name stays; its tags
+    /// replace all. Permission: that of [`ObjectOperation::Update`] for the kind.
+    ///
+    /// # Errors
+    /// [`VaultError::ObjectNotFound`], [`VaultError::BadParameter`], [`VaultError::Denied`].
+    ///
+    /// Source: Key Vault data plane, "Update Secret", "Update Key"; contract section 6.
+    pub fn update<K: ObjectType>(
+        &self,
+        caller: &Caller,
+        name: &ObjectName,
+        version: Option<&ObjectVersion>,
+        change: impl Into<Change<K>>,
+        now: Timestamp,
+    ) -> Result<ObjectRecord<K>, VaultError> {
+        let operation = Operation::Object(K::KIND, ObjectOperation::Update);
+        let state = self.allow_on(caller, operation, Some(name.as_str()))?;
+        let change = change.into();
+        limits::check(&change)?;
+        let slot = Slot::<K>::of(&self.inner, name);
+        for _ in 0..ATTEMPTS {
+            let (mut head, revision) = slot.live()?.ok_or_else(|| not_found::<K>(name, version))?;
+            let mut batch = slot.batch();
+            let apply = |properties: &mut Properties<K>| {
+                properties.change(change.clone());
+                properties.updated = moved(properties.updated, now);
+            };
+            let properties = match version.filter(|version| **version != head.current.version()) {
+                Some(version) => {
+                    let found = slot.older(version.as_bytes())?;
+                    let (mut properties, older) = found.ok_or_else(|| not_found::<K>(name, Some(version)))?;
+                    apply(&mut properties);
+                    batch.expect(slot.live_key(), Expected::Present);
+                    batch.expect(slot.version_key(version.as_bytes()), Expected::Revision(older));
+                    slot.put_older(&mut batch, &properties)?;
+                    properties
+                }
+                None => {
+                    apply(&mut head.current);
+                    batch.expect(slot.live_key(), Expected::Revision(revision));
+                    slot.put_live(&mut batch, &head)?;
+                    head.current
+                }
+            };
+            if slot.commit(batch)? {
+                return slot.record(&head.name, properties, state.retention, head.last_read);
+            }
+            self.allow_on(caller, operation, Some(name.as_str()))?;
+        }
+        Err(VaultError::Busy)
+    }
+
+    /// Deletes an object with all versions; it can be recovered until the vault's retention has passed. Permission:
+    /// `delete` of the kind.
+    ///
+    /// # Errors
+    /// [`VaultError::ObjectNotFound`], [`VaultError::Denied`].
+    ///
+    /// Source: Key Vault data plane, "Delete Secret", "Delete Key"; contract section 7.
+    pub fn delete<K: ObjectType>(
+        &self,
+        caller: &Caller,
+        name: &ObjectName,
+        now: Timestamp,
+    ) -> Result<DeletedRecord<K>, VaultError> {
+        let operation = Operation::Object(K::KIND, ObjectOperation::Delete);
+        let slot = Slot::<K>::of(&self.inner, name);
+        for _ in 0..ATTEMPTS {
+            let state = self.allow_on(caller, operation, Some(name.as_str()))?;
+            let (mut head, revision) = slot.live()?.ok_or_else(|| not_found::<K>(name, None))?;
+            // A clock that was set back must not date the deletion before the version: the retention would end early.
+            let deletion = Deletion::new(now.max(head.current.created), state.retention.days);
+            head.deletion = Some(deletion);
+            let mut batch = slot.batch();
+            batch.expect(slot.live_key(), Expected::Revision(revision));
+            batch.delete(slot.live_key());
+            slot.put_deleted(&mut batch, &head)?;
+            if slot.commit(batch)? {
+                let object = slot.current_record(head, state.retention)?;
+                return Ok(DeletedRecord { object, deleted: deletion.at, scheduled_purge: deletion.purge });
+            }
+        }
+        Err(VaultError::Busy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_change_always_moves() {
+        assert_eq!(moved(Timestamp(10), Timestamp(50)), Timestamp(50));
+        assert_eq!(moved(Timestamp(10), Timestamp(10)), Timestamp(11));
+        assert_eq!(moved(Timestamp(10), Timestamp(3)), Timestamp(11), "a clock that was set back");
+    }
+}
