@@ -5,23 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use credstore_protocol::Timestamp;
 use credstore_protocol::arm::ResourceList;
 use credstore_vault::vaults::ResourceGroup;
-use credstore_vault::{Caller, Installation};
 use http::StatusCode;
-use http::request::Parts;
 use hyper::body::{Body, Bytes};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Answer;
-use super::problem::Problem;
-use crate::app::{App, Incoming};
-use crate::json;
-use crate::limits::MANAGEMENT_BODY_MAX;
+use super::{Answer, Call};
+use crate::app::Incoming;
 use crate::outcome::{empty_answer, json_answer};
-use crate::routes::Captures;
 
 /// Body of PUT. Members that only answers have are read and dropped: clients echo them.
 #[derive(Deserialize)]
@@ -31,21 +24,8 @@ struct Request {
     tags: Option<BTreeMap<String, String>>,
 }
 
-/// A request about resource groups, from the operator.
-pub(super) struct GroupCall<'a> {
-    app: &'a App,
-    caller: Caller,
-    path: &'a Captures<'a>,
-    parts: &'a Parts,
-    now: Timestamp,
-}
-
-impl<'a> GroupCall<'a> {
-    pub(super) fn new(app: &'a App, caller: Caller, path: &'a Captures<'a>, parts: &'a Parts) -> Self {
-        Self { app, caller, path, parts, now: app.now() }
-    }
-
-    fn shown(&self, group: &ResourceGroup) -> Value {
+impl Call<'_> {
+    fn group_shown(&self, group: &ResourceGroup) -> Value {
         let subscription = &self.app.names().tenant;
         json!({
             "id": format!("/subscriptions/{subscription}/resourceGroups/{}", group.name),
@@ -57,38 +37,35 @@ impl<'a> GroupCall<'a> {
         })
     }
 
-    pub(super) fn list(&self) -> Answer {
-        let groups = self.app.installation().vaults().groups(&self.caller)?;
-        let value = groups.iter().map(|group| self.shown(group)).collect();
+    pub(super) fn list_groups(&self) -> Answer {
+        let groups = self.vaults().groups(&self.caller)?;
+        let value = groups.iter().map(|group| self.group_shown(group)).collect();
         Ok(json_answer(StatusCode::OK, &ResourceList::<Value> { value, next_link: None }))
     }
 
-    pub(super) fn get(&self) -> Answer {
-        let group = self.app.installation().vaults().group(&self.caller, self.path.text("g"))?;
-        Ok(json_answer(StatusCode::OK, &self.shown(&group)))
+    pub(super) fn get_group(&self) -> Answer {
+        let group = self.vaults().group(&self.caller, self.path.text("g"))?;
+        Ok(json_answer(StatusCode::OK, &self.group_shown(&group)))
     }
 
     /// `HEAD`: whether it is there.
-    pub(super) fn check(&self) -> Answer {
-        self.app.installation().vaults().group(&self.caller, self.path.text("g"))?;
+    pub(super) fn check_group(&self) -> Answer {
+        self.vaults().group(&self.caller, self.path.text("g"))?;
         Ok(empty_answer(StatusCode::NO_CONTENT))
     }
 
-    pub(super) async fn put<B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Answer {
-        let content = body.read(&self.parts.headers, MANAGEMENT_BODY_MAX).await.map_err(Problem::Body)?;
-        let Request { location, tags } = json::read(&content).map_err(|bad| Problem::BadRequest(bad.0))?;
-        let (caller, now, name) = (self.caller.clone(), self.now, self.path.text("g").to_owned());
-        let work =
-            move |installation: &Installation| installation.vaults().put_group(&caller, &name, &location, tags, now);
-        let (group, is_new) = self.app.aside(work).await.map_err(|_| Problem::Internal)??;
+    pub(super) async fn put_group<B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Answer {
+        let Request { location, tags } = self.read(body).await?;
+        let name = self.path.text("g").to_owned();
+        let (group, is_new) =
+            self.write(move |vaults, caller, now| vaults.put_group(caller, &name, &location, tags, now)).await?;
         let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(json_answer(status, &self.shown(&group)))
+        Ok(json_answer(status, &self.group_shown(&group)))
     }
 
-    pub(super) async fn delete(&self) -> Answer {
-        let (caller, now, name) = (self.caller.clone(), self.now, self.path.text("g").to_owned());
-        let work = move |installation: &Installation| installation.vaults().delete_group(&caller, &name, now);
-        self.app.aside(work).await.map_err(|_| Problem::Internal)??;
+    pub(super) async fn delete_group(&self) -> Answer {
+        let name = self.path.text("g").to_owned();
+        self.write(move |vaults, caller, now| vaults.delete_group(caller, &name, now)).await?;
         Ok(empty_answer(StatusCode::OK))
     }
 }

@@ -8,25 +8,26 @@ mod problem;
 mod roles;
 mod vaults;
 
-use credstore_vault::Caller;
+use credstore_protocol::Timestamp;
+use credstore_vault::{Caller, VaultError, Vaults};
 use http::header::WWW_AUTHENTICATE;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use hyper::body::{Body, Bytes};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::app::{App, Incoming};
 use crate::body::Content;
+use crate::json;
+use crate::limits::MANAGEMENT_BODY_MAX;
 use crate::names::{Audience, Names};
 use crate::outcome::{Outcome, json_answer};
 use crate::routes::{Access, Captures, Endpoint, Found, ManagementEndpoint, Surface, find};
 use crate::tokens::Unauthenticated;
 use crate::uri::{Parameters, segments};
 
-use groups::GroupCall;
 use problem::{Problem, ResourceProblem, UriProblem};
-use roles::RoleCall;
-use vaults::VaultCall;
 
 /// Longest name of a resource group. Source: ARM naming rules.
 const GROUP_NAME_MAX: usize = 90;
@@ -61,7 +62,7 @@ where
     let Endpoint::Management(endpoint) = route.endpoint else {
         return Outcome::new(Problem::Uri(UriProblem::NoRoute).into_answer(), "none", true);
     };
-    let call = Call { app, parts, path: &captures, caller };
+    let call = Call { app, parts, path: &captures, caller, now: app.now() };
     let result = call.perform(endpoint, route.access, body).await;
     Outcome::new(result.unwrap_or_else(Problem::into_answer), route.path, true)
 }
@@ -109,6 +110,7 @@ struct Call<'a> {
     parts: &'a Parts,
     path: &'a Captures<'a>,
     caller: Caller,
+    now: Timestamp,
 }
 
 impl Call<'_> {
@@ -127,39 +129,55 @@ impl Call<'_> {
             return Err(ResourceProblem::SubscriptionNotFound(asked.to_owned()).into());
         }
         if let Some(group) = self.path.get("g") {
-            check_group(group)?;
+            check_group_name(group)?;
         }
-        let vaults = VaultCall::new(self.app, self.caller.clone(), self.path, self.parts);
-        let groups = GroupCall::new(self.app, self.caller.clone(), self.path, self.parts);
-        let roles = RoleCall::new(self.app, self.caller.clone(), self.path, self.parts);
         match endpoint {
             ManagementEndpoint::CloudMetadata => Ok(json_answer(StatusCode::OK, &cloud_metadata(self.app.names()))),
             ManagementEndpoint::ListSubscriptions => Ok(self.subscriptions(operator)),
             ManagementEndpoint::GetSubscription => Ok(json_answer(StatusCode::OK, &self.subscription())),
-            ManagementEndpoint::ListGroups => groups.list(),
-            ManagementEndpoint::GetGroup => groups.get(),
-            ManagementEndpoint::CheckGroup => groups.check(),
-            ManagementEndpoint::PutGroup => groups.put(body).await,
-            ManagementEndpoint::DeleteGroup => groups.delete().await,
+            ManagementEndpoint::ListGroups => self.list_groups(),
+            ManagementEndpoint::GetGroup => self.get_group(),
+            ManagementEndpoint::CheckGroup => self.check_group(),
+            ManagementEndpoint::PutGroup => self.put_group(body).await,
+            ManagementEndpoint::DeleteGroup => self.delete_group().await,
             ManagementEndpoint::ListManagedHsms => Ok(json_answer(StatusCode::OK, &json!({"value": []}))),
-            ManagementEndpoint::ListResources => vaults.resources(query.given("$filter")),
-            ManagementEndpoint::ListVaults | ManagementEndpoint::ListGroupVaults => vaults.list(),
-            ManagementEndpoint::GetVault => vaults.get(),
-            ManagementEndpoint::PutVault => vaults.put(body, api_version).await,
-            ManagementEndpoint::PatchVault => vaults.patch(body).await,
-            ManagementEndpoint::DeleteVault => vaults.delete().await,
-            ManagementEndpoint::ChangePolicies => vaults.change_policies(body).await,
-            ManagementEndpoint::CheckName => vaults.check_name(body).await,
-            ManagementEndpoint::ListDeletedVaults => vaults.list_deleted(),
-            ManagementEndpoint::GetDeletedVault => vaults.get_deleted(),
-            ManagementEndpoint::PurgeVault => vaults.purge().await,
-            ManagementEndpoint::ListRoles => roles.list_definitions(query.given("$filter")),
-            ManagementEndpoint::GetRole => roles.get_definition(),
-            ManagementEndpoint::ListAssignments => roles.list(query.given("$filter")),
-            ManagementEndpoint::GetAssignment => roles.get(),
-            ManagementEndpoint::PutAssignment => roles.put(body).await,
-            ManagementEndpoint::DeleteAssignment => roles.delete().await,
+            ManagementEndpoint::ListResources => self.list_resources(query.given("$filter")),
+            ManagementEndpoint::ListVaults | ManagementEndpoint::ListGroupVaults => self.list_vaults(),
+            ManagementEndpoint::GetVault => self.get_vault(),
+            ManagementEndpoint::PutVault => self.put_vault(body, api_version).await,
+            ManagementEndpoint::PatchVault => self.patch_vault(body).await,
+            ManagementEndpoint::DeleteVault => self.delete_vault().await,
+            ManagementEndpoint::ChangePolicies => self.change_policies(body).await,
+            ManagementEndpoint::CheckName => self.check_name(body).await,
+            ManagementEndpoint::ListDeletedVaults => self.list_deleted_vaults(),
+            ManagementEndpoint::GetDeletedVault => self.get_deleted_vault(),
+            ManagementEndpoint::PurgeVault => self.purge_vault().await,
+            ManagementEndpoint::ListRoles => self.list_roles(query.given("$filter")),
+            ManagementEndpoint::GetRole => self.get_role(),
+            ManagementEndpoint::ListAssignments => self.list_assignments(query.given("$filter")),
+            ManagementEndpoint::GetAssignment => self.get_assignment(),
+            ManagementEndpoint::PutAssignment => self.put_assignment(body).await,
+            ManagementEndpoint::DeleteAssignment => self.delete_assignment().await,
         }
+    }
+
+    fn vaults(&self) -> &Vaults {
+        self.app.installation().vaults()
+    }
+
+    async fn read<T: DeserializeOwned, B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Result<T, Problem> {
+        let content = body.read(&self.parts.headers, MANAGEMENT_BODY_MAX).await.map_err(Problem::Body)?;
+        json::read(&content).map_err(|bad| Problem::BadRequest(bad.0))
+    }
+
+    /// Runs a write of the vaults, which waits for the disk.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Vaults, &Caller, Timestamp) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (caller, now) = (self.caller.clone(), self.now);
+        let result = self.app.aside(move |installation| work(installation.vaults(), &caller, now)).await;
+        Ok(result.map_err(|_| Problem::Internal)??)
     }
 
     fn subscription(&self) -> Value {
@@ -200,7 +218,7 @@ fn api_version(query: &Parameters) -> Result<&str, UriProblem> {
 }
 
 /// Source: ARM naming rules for resource groups.
-fn check_group(name: &str) -> Result<(), ResourceProblem> {
+fn check_group_name(name: &str) -> Result<(), ResourceProblem> {
     let allowed = |c: char| c.is_alphanumeric() || "-_.()".contains(c);
     let fits =
         (1..=GROUP_NAME_MAX).contains(&name.chars().count()) && name.chars().all(allowed) && !name.ends_with('.');
@@ -230,10 +248,10 @@ mod tests {
 
     #[test]
     fn a_group_name_has_at_most_90_characters() {
-        assert!(check_group(&"g".repeat(GROUP_NAME_MAX)).is_ok());
-        assert!(check_group(&"g".repeat(GROUP_NAME_MAX + 1)).is_err());
+        assert!(check_group_name(&"g".repeat(GROUP_NAME_MAX)).is_ok());
+        assert!(check_group_name(&"g".repeat(GROUP_NAME_MAX + 1)).is_err());
         for bad in ["a/b", "a.", "", "a b", "<script>"] {
-            assert!(check_group(bad).is_err(), "{bad}");
+            assert!(check_group_name(bad).is_err(), "{bad}");
         }
     }
 }

@@ -88,6 +88,10 @@ fn shown(text: &str) -> String {
 }
 
 impl Problem {
+    pub(super) fn unknown_filter() -> Self {
+        Self::BadRequest("The $filter is not one that is known.".to_owned())
+    }
+
     pub(super) fn not_authorized(caller: &Caller, scope: &str) -> Self {
         Self::NotAuthorized { object: caller.object_id.to_string(), scope: shown(scope) }
     }

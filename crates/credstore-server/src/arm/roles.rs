@@ -4,25 +4,21 @@
 //! on an assignment is refused, since dropping it would grant more than was asked for.
 //! Source: learn.microsoft.com "Role Assignments" and "Role Definitions" (REST, 2022-04-01).
 
+use credstore_protocol::ObjectId;
 use credstore_protocol::arm::ResourceList;
-use credstore_protocol::{ObjectId, Timestamp};
+use credstore_vault::VaultError;
 use credstore_vault::access::{ObjectKind, Role, RoleAssignment, Scope, VaultScope};
 use credstore_vault::vaults::NewRoleAssignment;
-use credstore_vault::{Caller, VaultError};
 use http::StatusCode;
-use http::request::Parts;
 use hyper::body::{Body, Bytes};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Answer;
-use super::problem::{Problem, ResourceProblem, RoleProblem};
-use crate::app::{App, Incoming};
+use super::problem::{Problem, RoleProblem};
+use super::{Answer, Call};
+use crate::app::Incoming;
 use crate::graph::rfc3339;
-use crate::json;
-use crate::limits::MANAGEMENT_BODY_MAX;
 use crate::outcome::{empty_answer, json_answer};
-use crate::routes::Captures;
 
 const DEFINITIONS: &str = "providers/Microsoft.Authorization/roleDefinitions";
 const ASSIGNMENTS: &str = "providers/Microsoft.Authorization/roleAssignments";
@@ -53,34 +49,18 @@ struct Filter {
     principal: Option<String>,
 }
 
-/// A request about roles, from the operator.
-pub(super) struct RoleCall<'a> {
-    app: &'a App,
-    caller: Caller,
-    path: &'a Captures<'a>,
-    parts: &'a Parts,
-    now: Timestamp,
-}
-
-impl<'a> RoleCall<'a> {
-    pub(super) fn new(app: &'a App, caller: Caller, path: &'a Captures<'a>, parts: &'a Parts) -> Self {
-        Self { app, caller, path, parts, now: app.now() }
-    }
-
+impl Call<'_> {
     /// The scope of the path. What it names must be there, an object excepted: a name may be granted before it is used.
     fn scope(&self) -> Result<Scope, Problem> {
         let Some(group) = self.path.get("g") else { return Ok(Scope::Subscription) };
-        self.app.installation().vaults().group(&self.caller, group)?;
-        let Some(name) = self.path.get("n") else { return Ok(Scope::Group(group.to_owned())) };
-        let absent = || ResourceProblem::VaultNotFound { name: name.to_owned(), group: group.to_owned() };
-        let record = match name.parse().map(|name| self.app.installation().vaults().record(&self.caller, &name)) {
-            Ok(Ok(record)) if record.resource_group.eq_ignore_ascii_case(group) => record,
-            Err(_) | Ok(Ok(_) | Err(VaultError::VaultNotFound(_))) => return Err(absent().into()),
-            Ok(Err(error)) => return Err(error.into()),
-        };
+        self.vaults().group(&self.caller, group)?;
+        if self.path.get("n").is_none() {
+            return Ok(Scope::Group(group.to_owned()));
+        }
+        let record = self.vault_here()?;
         let vault = VaultScope { group: record.resource_group, vault: record.name.to_string() };
         let Some(kind) = self.path.get("kind") else { return Ok(Scope::Vault(vault)) };
-        let kind = ObjectKind::of_name(kind).ok_or_else(absent)?;
+        let kind = ObjectKind::of_name(kind).ok_or_else(|| self.no_vault())?;
         Ok(Scope::Object(vault, kind, self.path.text("object").to_owned()))
     }
 
@@ -139,10 +119,10 @@ impl<'a> RoleCall<'a> {
         })
     }
 
-    pub(super) fn list_definitions(&self, filter: Option<&str>) -> Answer {
+    pub(super) fn list_roles(&self, filter: Option<&str>) -> Answer {
         let wanted = filter.filter(|text| *text != "atScopeAndBelow()").map(|text| {
             let name = text.strip_prefix("roleName eq '").and_then(|rest| rest.strip_suffix('\''));
-            name.ok_or_else(unknown_filter)
+            name.ok_or_else(Problem::unknown_filter)
         });
         let wanted = wanted.transpose()?;
         let fits = |role: &Role| wanted.is_none_or(|name| role.definition().name.eq_ignore_ascii_case(name));
@@ -150,49 +130,45 @@ impl<'a> RoleCall<'a> {
         Ok(json_answer(StatusCode::OK, &ResourceList::<Value> { value, next_link: None }))
     }
 
-    pub(super) fn get_definition(&self) -> Answer {
+    pub(super) fn get_role(&self) -> Answer {
         let id = self.path.text("r");
         let role = Role::of_id(id).ok_or_else(|| RoleProblem::NoDefinition(id.to_owned()))?;
         Ok(json_answer(StatusCode::OK, &self.definition(role)))
     }
 
     /// Assignments at the scope and around it, and below it unless the filter says `atScope()`.
-    pub(super) fn list(&self, filter: Option<&str>) -> Answer {
+    pub(super) fn list_assignments(&self, filter: Option<&str>) -> Answer {
         let scope = self.scope()?;
-        let filter = filter.map_or(Some(Filter::default()), Filter::parse).ok_or_else(unknown_filter)?;
+        let filter = filter.map_or(Some(Filter::default()), Filter::parse).ok_or_else(Problem::unknown_filter)?;
         let fits = |assignment: &&RoleAssignment| {
             let of_principal =
                 filter.principal.as_ref().is_none_or(|id| assignment.principal.as_str().eq_ignore_ascii_case(id));
             let below = !filter.at_scope && scope.contains(&assignment.scope);
             of_principal && (below || assignment.scope.contains(&scope))
         };
-        let every = self.app.installation().vaults().role_assignments(&self.caller)?;
+        let every = self.vaults().role_assignments(&self.caller)?;
         let value = every.iter().filter(fits).map(|assignment| self.assignment(assignment)).collect();
         Ok(json_answer(StatusCode::OK, &ResourceList::<Value> { value, next_link: None }))
     }
 
-    fn id(&self) -> Result<ObjectId, Problem> {
+    fn assignment_id(&self) -> Result<ObjectId, Problem> {
         let text = self.path.text("a");
         text.parse().map_err(|_| RoleProblem::BadId(text.to_owned()).into())
     }
 
-    pub(super) fn get(&self) -> Answer {
-        let (scope, id) = (self.scope()?, self.id()?);
-        let every = self.app.installation().vaults().role_assignments(&self.caller)?;
+    pub(super) fn get_assignment(&self) -> Answer {
+        let (scope, id) = (self.scope()?, self.assignment_id()?);
+        let every = self.vaults().role_assignments(&self.caller)?;
         let found = every.iter().find(|assignment| assignment.id == id && assignment.scope.same(&scope));
         let found = found.ok_or_else(|| RoleProblem::NoAssignment(id.to_string()))?;
         Ok(json_answer(StatusCode::OK, &self.assignment(found)))
     }
 
-    pub(super) async fn put<B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Answer {
-        let (scope, id) = (self.scope()?, self.id()?);
-        let content = body.read(&self.parts.headers, MANAGEMENT_BODY_MAX).await.map_err(Problem::Body)?;
-        let request: Request = json::read(&content).map_err(|bad| Problem::BadRequest(bad.0))?;
+    pub(super) async fn put_assignment<B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Answer {
+        let (scope, id) = (self.scope()?, self.assignment_id()?);
+        let request: Request = self.read(body).await?;
         let new = self.new_assignment(id, scope, request.properties)?;
-        let (caller, now) = (self.caller.clone(), self.now);
-        let work =
-            move |installation: &credstore_vault::Installation| installation.vaults().assign_role(&caller, new, now);
-        let (made, is_new) = self.app.aside(work).await.map_err(|_| Problem::Internal)??;
+        let (made, is_new) = self.write(move |vaults, caller, now| vaults.assign_role(caller, new, now)).await?;
         let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
         Ok(json_answer(status, &self.assignment(&made)))
     }
@@ -220,21 +196,13 @@ impl<'a> RoleCall<'a> {
         Ok(NewRoleAssignment { id, scope, role, principal, description: asked.description })
     }
 
-    pub(super) async fn delete(&self) -> Answer {
-        let (scope, id) = (self.scope()?, self.id()?);
-        let caller = self.caller.clone();
-        let work = move |installation: &credstore_vault::Installation| {
-            installation.vaults().unassign_role(&caller, &scope, &id)
-        };
-        match self.app.aside(work).await.map_err(|_| Problem::Internal)?? {
+    pub(super) async fn delete_assignment(&self) -> Answer {
+        let (scope, id) = (self.scope()?, self.assignment_id()?);
+        match self.write(move |vaults, caller, _| vaults.unassign_role(caller, &scope, &id)).await? {
             Some(gone) => Ok(json_answer(StatusCode::OK, &self.assignment(&gone))),
             None => Ok(empty_answer(StatusCode::NO_CONTENT)),
         }
     }
-}
-
-fn unknown_filter() -> Problem {
-    Problem::BadRequest("The $filter is not one that is known.".to_owned())
 }
 
 impl Filter {

@@ -2,28 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use credstore_protocol::VaultName;
 use credstore_protocol::arm::{
     AccessPolicyEntry, AccessPolicyParameters, Permissions, ResourceList, Sku, VaultProperties, VaultResource,
 };
-use credstore_protocol::{Timestamp, VaultName};
 use credstore_vault::access::{AccessPolicy, Granted, PermissionSet};
 use credstore_vault::vaults::{DeletedVault, PolicyChange};
-use credstore_vault::{Caller, VaultError, VaultRecord, VaultSpec, Vaults};
-use http::request::Parts;
+use credstore_vault::{VaultError, VaultRecord, VaultSpec};
 use http::{Response, StatusCode};
 use hyper::body::{Body, Bytes};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Answer;
 use super::problem::{Problem, ResourceProblem};
-use crate::app::{App, Incoming};
+use super::{Answer, Call};
+use crate::app::Incoming;
 use crate::body::Content;
-use crate::limits::MANAGEMENT_BODY_MAX;
+use crate::graph::rfc3339;
 use crate::outcome::{empty_answer, json_answer};
-use crate::routes::Captures;
-use crate::{graph::rfc3339, json};
 
 /// From this version on a new vault uses roles unless it says otherwise. Source: contract section 15.
 const ROLES_BY_DEFAULT_FROM: &str = "2026-02-01";
@@ -76,83 +72,51 @@ struct NameQuestion {
     name: String,
 }
 
-/// A request about vaults, from the operator.
-pub(super) struct VaultCall<'a> {
-    app: &'a App,
-    caller: Caller,
-    path: &'a Captures<'a>,
-    parts: &'a Parts,
-    now: Timestamp,
-}
-
-impl<'a> VaultCall<'a> {
-    pub(super) fn new(app: &'a App, caller: Caller, path: &'a Captures<'a>, parts: &'a Parts) -> Self {
-        Self { app, caller, path, parts, now: app.now() }
-    }
-
-    fn vaults(&self) -> &Vaults {
-        self.app.installation().vaults()
-    }
-
-    fn name(&self) -> Result<VaultName, Problem> {
+impl Call<'_> {
+    fn vault_name(&self) -> Result<VaultName, Problem> {
         let text = self.path.text("n");
         text.parse().map_err(|_| ResourceProblem::VaultNameInvalid(text.to_owned()).into())
     }
 
-    async fn read<T: DeserializeOwned, B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Result<T, Problem> {
-        let content = body.read(&self.parts.headers, MANAGEMENT_BODY_MAX).await.map_err(Problem::Body)?;
-        json::read(&content).map_err(|bad| Problem::BadRequest(bad.0))
-    }
-
-    /// Runs a write of the vaults, which waits for the disk.
-    async fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Vaults, &Caller, Timestamp) -> Result<T, VaultError> + Send + 'static,
-    ) -> Result<T, Problem> {
-        let (caller, now) = (self.caller.clone(), self.now);
-        let result = self.app.aside(move |installation| work(installation.vaults(), &caller, now)).await;
-        Ok(result.map_err(|_| Problem::Internal)??)
+    /// What is said when the vault of the path is not in the group of the path.
+    pub(super) fn no_vault(&self) -> Problem {
+        let (name, group) = (self.path.text("n").to_owned(), self.path.text("g").to_owned());
+        ResourceProblem::VaultNotFound { name, group }.into()
     }
 
     /// The vault of the path, when it is in the group of the path.
-    fn here(&self) -> Result<VaultRecord, Problem> {
+    pub(super) fn vault_here(&self) -> Result<VaultRecord, Problem> {
         let group = self.path.text("g");
-        let absent = || {
-            let (name, group) = (self.path.text("n").to_owned(), group.to_owned());
-            Problem::Resource(ResourceProblem::VaultNotFound { name, group })
-        };
-        // A name that cannot be one is absent for who only asks; who creates it is told.
         self.vaults().group(&self.caller, group)?;
-        let name = self.path.text("n").parse::<VaultName>().map_err(|_| absent())?;
+        // A name that cannot be one is absent for who only asks; who creates it is told.
+        let name = self.path.text("n").parse::<VaultName>().map_err(|_| self.no_vault())?;
         match self.vaults().record(&self.caller, &name) {
             Ok(record) if record.resource_group.eq_ignore_ascii_case(group) => Ok(record),
-            Ok(_) | Err(VaultError::VaultNotFound(_) | VaultError::VaultDeleted(_)) => Err(absent()),
+            Ok(_) | Err(VaultError::VaultNotFound(_) | VaultError::VaultDeleted(_)) => Err(self.no_vault()),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn shown(&self, status: StatusCode, record: VaultRecord) -> Response<Content> {
-        json_answer(status, &self.resource(record))
+    fn vault_shown(&self, status: StatusCode, record: VaultRecord) -> Response<Content> {
+        json_answer(status, &self.vault_resource(record))
     }
 
-    pub(super) fn get(&self) -> Answer {
-        Ok(self.shown(StatusCode::OK, self.here()?))
+    pub(super) fn get_vault(&self) -> Answer {
+        Ok(self.vault_shown(StatusCode::OK, self.vault_here()?))
     }
 
-    pub(super) fn list(&self) -> Answer {
+    pub(super) fn list_vaults(&self) -> Answer {
         let group = self.path.get("g");
         group.map(|group| self.vaults().group(&self.caller, group)).transpose()?;
         let records = self.vaults().list(&self.caller)?.into_iter();
         let here = records.filter(|record| group.is_none_or(|group| record.resource_group.eq_ignore_ascii_case(group)));
-        let value = here.map(|record| self.resource(record)).collect();
+        let value = here.map(|record| self.vault_resource(record)).collect();
         Ok(json_answer(StatusCode::OK, &ResourceList::<Value> { value, next_link: None }))
     }
 
     /// `GET …/resources?$filter=resourceType eq '…' and name eq '…'`
-    pub(super) fn resources(&self, filter: Option<&str>) -> Answer {
-        let conditions = filter.map_or(Some(Vec::new()), conditions);
-        let conditions =
-            conditions.ok_or_else(|| Problem::BadRequest("The $filter is not one that is known.".to_owned()))?;
+    pub(super) fn list_resources(&self, filter: Option<&str>) -> Answer {
+        let conditions = filter.map_or(Some(Vec::new()), conditions).ok_or_else(Problem::unknown_filter)?;
         let fits = |record: &VaultRecord| {
             conditions.iter().all(|(member, value)| match *member {
                 "resourceType" => value.eq_ignore_ascii_case(TYPE),
@@ -161,19 +125,19 @@ impl<'a> VaultCall<'a> {
             })
         };
         let value = self.vaults().list(&self.caller)?.into_iter().filter(fits).map(|record| {
-            json!({"id": self.id(&record), "name": record.name.as_str(), "type": TYPE, "location": record.location,
+            json!({"id": self.vault_id(&record), "name": record.name.as_str(), "type": TYPE, "location": record.location,
                 "tags": record.tags})
         });
         let value: Vec<Value> = value.collect();
         Ok(json_answer(StatusCode::OK, &json!({"value": value})))
     }
 
-    pub(super) async fn put<B: Body<Data = Bytes>>(&self, body: Incoming<B>, api_version: &str) -> Answer {
-        let name = self.name()?;
+    pub(super) async fn put_vault<B: Body<Data = Bytes>>(&self, body: Incoming<B>, api_version: &str) -> Answer {
+        let name = self.vault_name()?;
         let request: Request = self.read(body).await?;
         if request.properties.create_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("recover")) {
             let record = self.write(move |vaults, caller, now| vaults.recover(caller, &name, now)).await?;
-            return Ok(self.shown(StatusCode::OK, record));
+            return Ok(self.vault_shown(StatusCode::OK, record));
         }
         let existing = match self.vaults().record(&self.caller, &name) {
             Ok(record) => Some(record),
@@ -190,12 +154,12 @@ impl<'a> VaultCall<'a> {
             spec.rbac = spec.rbac.or(Some(api_version >= ROLES_BY_DEFAULT_FROM));
         }
         let record = self.write(move |vaults, caller, now| vaults.create_or_update(caller, &name, spec, now)).await?;
-        Ok(self.shown(if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED }, record))
+        Ok(self.vault_shown(if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED }, record))
     }
 
-    pub(super) async fn patch<B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Answer {
+    pub(super) async fn patch_vault<B: Body<Data = Bytes>>(&self, body: Incoming<B>) -> Answer {
         let request: Request = self.read(body).await?;
-        let existing = self.here()?;
+        let existing = self.vault_here()?;
         let mut spec = specification(request)?;
         if let Some(kept) = &mut spec.kept {
             for (member, value) in existing.kept {
@@ -204,11 +168,11 @@ impl<'a> VaultCall<'a> {
         }
         let name = existing.name;
         let record = self.write(move |vaults, caller, now| vaults.create_or_update(caller, &name, spec, now)).await?;
-        Ok(self.shown(StatusCode::OK, record))
+        Ok(self.vault_shown(StatusCode::OK, record))
     }
 
-    pub(super) async fn delete(&self) -> Answer {
-        let name = match self.here() {
+    pub(super) async fn delete_vault(&self) -> Answer {
+        let name = match self.vault_here() {
             Ok(record) => record.name,
             // ARM: deleting what is not there is done already.
             Err(Problem::Resource(ResourceProblem::VaultNotFound { .. })) => {
@@ -230,11 +194,11 @@ impl<'a> VaultCall<'a> {
             "remove" => PolicyChange::Remove(policies.into_iter().map(|policy| policy.object_id).collect()),
             _ => return Err(Problem::BadRequest("The operation kind is 'add', 'replace' or 'remove'.".to_owned())),
         };
-        let name = self.here()?.name;
+        let name = self.vault_here()?.name;
         let record =
             self.write(move |vaults, caller, now| vaults.set_access_policies(caller, &name, change, now)).await?;
         let body = json!({
-            "id": format!("{}/accessPolicies/", self.id(&record)),
+            "id": format!("{}/accessPolicies/", self.vault_id(&record)),
             "type": "Microsoft.KeyVault/vaults/accessPolicies",
             "location": record.location,
             "properties": {"accessPolicies": entries(&record.access_policies)},
@@ -262,13 +226,13 @@ impl<'a> VaultCall<'a> {
         Ok(json_answer(StatusCode::OK, &body))
     }
 
-    pub(super) fn list_deleted(&self) -> Answer {
+    pub(super) fn list_deleted_vaults(&self) -> Answer {
         let vaults = self.vaults().deleted(&self.caller, self.now)?;
-        let value: Vec<Value> = vaults.iter().map(|vault| self.deleted_resource(vault)).collect();
+        let value: Vec<Value> = vaults.iter().map(|vault| self.deleted_vault_resource(vault)).collect();
         Ok(json_answer(StatusCode::OK, &json!({"value": value})))
     }
 
-    fn deleted(&self) -> Result<DeletedVault, Problem> {
+    fn deleted_vault(&self) -> Result<DeletedVault, Problem> {
         let (name, location) = (self.path.text("n"), self.path.text("l"));
         let mut vaults = self.vaults().deleted(&self.caller, self.now)?.into_iter();
         let found = vaults.find(|vault| {
@@ -278,27 +242,27 @@ impl<'a> VaultCall<'a> {
         found.ok_or_else(|| ResourceProblem::DeletedVaultNotFound(name.to_owned()).into())
     }
 
-    pub(super) fn get_deleted(&self) -> Answer {
-        Ok(json_answer(StatusCode::OK, &self.deleted_resource(&self.deleted()?)))
+    pub(super) fn get_deleted_vault(&self) -> Answer {
+        Ok(json_answer(StatusCode::OK, &self.deleted_vault_resource(&self.deleted_vault()?)))
     }
 
-    pub(super) async fn purge(&self) -> Answer {
-        let name = self.deleted()?.record.name;
+    pub(super) async fn purge_vault(&self) -> Answer {
+        let name = self.deleted_vault()?.record.name;
         self.write(move |vaults, caller, now| vaults.purge(caller, &name, now)).await?;
         Ok(empty_answer(StatusCode::OK))
     }
 
-    fn id(&self, record: &VaultRecord) -> String {
+    fn vault_id(&self, record: &VaultRecord) -> String {
         let (subscription, group, name) = (&self.app.names().tenant, &record.resource_group, &record.name);
         format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/{TYPE}/{name}")
     }
 
-    fn resource(&self, record: VaultRecord) -> Value {
+    fn vault_resource(&self, record: VaultRecord) -> Value {
         let created = rfc3339(record.created);
         let mut kept = record.kept.clone();
         let sku = kept.remove(SKU).and_then(|sku| serde_json::from_value(sku).ok()).unwrap_or_default();
         let resource = VaultResource {
-            id: self.id(&record),
+            id: self.vault_id(&record),
             name: record.name.to_string(),
             type_: TYPE.to_owned(),
             location: record.location,
@@ -323,7 +287,7 @@ impl<'a> VaultCall<'a> {
         value
     }
 
-    fn deleted_resource(&self, vault: &DeletedVault) -> Value {
+    fn deleted_vault_resource(&self, vault: &DeletedVault) -> Value {
         let (record, subscription) = (&vault.record, &self.app.names().tenant);
         let (location, name) = (&record.location, &record.name);
         json!({
@@ -333,7 +297,7 @@ impl<'a> VaultCall<'a> {
             "name": name.as_str(),
             "type": "Microsoft.KeyVault/deletedVaults",
             "properties": {
-                "vaultId": self.id(record),
+                "vaultId": self.vault_id(record),
                 "location": location,
                 "tags": record.tags,
                 "deletionDate": rfc3339(vault.deleted),
