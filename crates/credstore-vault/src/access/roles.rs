@@ -123,23 +123,20 @@ pub struct VaultScope {
 }
 
 impl VaultScope {
-    fn is(&self, group: &str, vault: &VaultName) -> bool {
-        self.group.eq_ignore_ascii_case(group) && self.vault.eq_ignore_ascii_case(vault.as_str())
+    fn is(&self, group: &str, vault: &str) -> bool {
+        self.group.eq_ignore_ascii_case(group) && self.vault.eq_ignore_ascii_case(vault)
     }
 }
 
 impl Scope {
     /// Whether both name the same place.
     pub fn same(&self, other: &Self) -> bool {
-        let vaults = |one: &VaultScope, other: &VaultScope| {
-            one.group.eq_ignore_ascii_case(&other.group) && one.vault.eq_ignore_ascii_case(&other.vault)
-        };
         match (self, other) {
             (Self::Subscription, Self::Subscription) => true,
             (Self::Group(one), Self::Group(other)) => one.eq_ignore_ascii_case(other),
-            (Self::Vault(one), Self::Vault(other)) => vaults(one, other),
+            (Self::Vault(one), Self::Vault(other)) => one.is(&other.group, &other.vault),
             (Self::Object(one, kind, name), Self::Object(other, other_kind, other_name)) => {
-                vaults(one, other) && kind == other_kind && name.eq_ignore_ascii_case(other_name)
+                one.is(&other.group, &other.vault) && kind == other_kind && name.eq_ignore_ascii_case(other_name)
             }
             (Self::Subscription | Self::Group(_) | Self::Vault(_) | Self::Object(..), _) => false,
         }
@@ -164,7 +161,7 @@ impl Scope {
     pub(crate) fn is_of(&self, group: &str, vault: &VaultName) -> bool {
         match self {
             Self::Subscription | Self::Group(_) => false,
-            Self::Vault(scope) | Self::Object(scope, ..) => scope.is(group, vault),
+            Self::Vault(scope) | Self::Object(scope, ..) => scope.is(group, vault.as_str()),
         }
     }
 }
@@ -204,8 +201,8 @@ impl Grant {
             let object = match &assignment.scope {
                 Scope::Subscription => None,
                 Scope::Group(scope) if scope.eq_ignore_ascii_case(group) => None,
-                Scope::Vault(scope) if scope.is(group, name) => None,
-                Scope::Object(scope, kind, object) if scope.is(group, name) => Some((*kind, object.clone())),
+                Scope::Vault(scope) if scope.is(group, name.as_str()) => None,
+                Scope::Object(scope, kind, object) if scope.is(group, name.as_str()) => Some((*kind, object.clone())),
                 Scope::Group(_) | Scope::Vault(_) | Scope::Object(..) => return None,
             };
             Some(Self { principal: assignment.principal.clone(), role: assignment.role, object })
