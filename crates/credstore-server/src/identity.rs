@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::sendable;
 use crate::body::Content;
-use crate::limits::HEADERS_MAX;
+use crate::limits::{ACCEPT_PAUSE, HEADERS_MAX};
 use crate::outcome::{allow, empty_answer, json_answer, unstored};
 use crate::uri::Parameters;
 
@@ -35,8 +35,8 @@ pub const PATH: &str = "/msi/token";
 pub const API_VERSION: &str = "2019-08-01";
 /// The header that the application copies from `IDENTITY_HEADER`.
 const SECRET_HEADER: &str = "x-identity-header";
-/// Parameters that choose a user-assigned identity.
-const CHOICES: [&str; 4] = ["client_id", "principal_id", "object_id", "mi_res_id"];
+/// Parameters that choose an identity by what only another one has: the app here is known by its `client_id` alone.
+const OTHERS: [&str; 3] = ["principal_id", "object_id", "mi_res_id"];
 /// Connections at once. Ours: one application and its threads; each asks once in an hour.
 const CONNECTIONS_MAX: usize = 64;
 /// Time for a head, and for a connection that is kept open in vain.
@@ -95,7 +95,7 @@ pub async fn serve_identity(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },
@@ -175,12 +175,9 @@ impl Endpoint {
         if query.given("api-version") != Some(API_VERSION) {
             return Err("api-version must be 2019-08-01.");
         }
-        let ours = |name: &&str| query.given(name).is_none_or(|id| id.eq_ignore_ascii_case(self.identity.client_id()));
-        let others = CHOICES.iter().find(|name| match **name {
-            "client_id" => !ours(name),
-            other => query.given(other).is_some(),
-        });
-        if others.is_some() {
+        let other_client =
+            query.given("client_id").is_some_and(|id| !id.eq_ignore_ascii_case(self.identity.client_id()));
+        if other_client || OTHERS.iter().any(|name| query.given(name).is_some()) {
             return Err(
                 "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.",
             );

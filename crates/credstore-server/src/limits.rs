@@ -54,6 +54,9 @@ pub const SIGN_INS_AT_ONCE: usize = 8;
 pub const SIGN_IN_WAIT: Duration = Duration::from_secs(5);
 /// Writes that wait for the disk at once. They share their syncs, so more of them is faster up to a point.
 pub const WRITES_AT_ONCE: usize = 256;
+/// A pause after an accept that failed for want of file descriptors or memory. Source: hyper-util's examples use a
+/// second; a tenth lets an honest client in sooner.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Longest `x-ms-client-request-id` that is echoed. Source: ours, seven times a GUID.
 pub const CLIENT_REQUEST_ID_MAX: usize = 256;
 /// Most path segments that any route has, and some to spare.

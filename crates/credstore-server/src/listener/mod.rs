@@ -14,7 +14,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{Response, StatusCode};
 use http_body_util::Full;
@@ -28,7 +27,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::{App, sendable};
-use crate::limits::{HEAD_BUFFER, HEADER_BYTES_MAX, HEADERS_MAX, Limits};
+use crate::limits::{ACCEPT_PAUSE, HEAD_BUFFER, HEADER_BYTES_MAX, HEADERS_MAX, Limits};
 
 use paced::{Pace, Paced};
 use places::{Place, Places};
@@ -68,10 +67,6 @@ pub enum ServeError {
     #[error("the local CA did not issue a certificate")]
     Authority(#[source] credstore_vault::AuthorityError),
 }
-
-/// A pause after an accept that failed for want of file descriptors or memory. Source: hyper-util's examples use a
-/// second; a tenth lets an honest client in sooner.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `app` until `shutdown` completes. `ready` is told the address once requests are answered.
 ///
