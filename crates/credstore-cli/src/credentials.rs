@@ -42,7 +42,7 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Reads the settings and makes the resolver. Warnings of the settings are for `check`, not for every use.
+    /// Reads the settings and makes the resolver.
     ///
     /// # Errors
     /// What is wrong with the settings, the certificate file or the way to the store.
@@ -52,8 +52,7 @@ impl Credentials {
 
     /// As [`Self::open`], for the settings in `file`.
     pub(crate) async fn of_file(world: &World, file: &Path) -> Result<Self, CliError> {
-        let text = settings::read(file)?;
-        let (settings, _) = settings::parse(&text, file).usable()?;
+        let settings = settings_in(file)?;
         let mut file_store = None;
         let mut operated = None;
         let (store, vault): (Arc<dyn Store>, _) = match &settings.store {
@@ -207,8 +206,7 @@ impl SettingsApp {
     /// nobody serves.
     pub(crate) async fn open(world: &World) -> Result<Self, CliError> {
         let file = world.settings();
-        let text = settings::read(&file)?;
-        let (settings, _) = settings::parse(&text, &file).usable()?;
+        let settings = settings_in(&file)?;
         let Some(StoreSettings::AzureKeyVault(vault)) = settings.store else {
             return Err(Diagnosis::error(&server_codes::IDENTITY_NEEDS_VAULT, "the credential store is no Key Vault")
                 .cause(format!("{} names no CredentialStore of type AzureKeyVault", file.display()))
@@ -226,6 +224,13 @@ impl SettingsApp {
         let tokens = token_source(&vault, https(world, &vault)?)?;
         Ok(Self { tokens, embedded: own.is_some(), settings: *vault })
     }
+}
+
+/// Warnings of the settings are for `check`, not for every use.
+fn settings_in(file: &Path) -> Result<ServerSettings, CliError> {
+    let text = settings::read(file)?;
+    let (settings, _) = settings::parse(&text, file).usable()?;
+    Ok(settings)
 }
 
 /// The last part of `https://…/secrets/{name}`, without a version.
