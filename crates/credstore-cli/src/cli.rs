@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
 
@@ -43,6 +43,20 @@ pub(crate) struct Cli {
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+impl Cli {
+    /// The tree of commands that people are told of, for scripts and pages.
+    pub(crate) fn told() -> clap::Command {
+        let whole = Self::command();
+        // Clap takes no command out of a tree, so the tree is put together again without the hidden ones.
+        clap::Command::new("credstore")
+            .version(env!("CARGO_PKG_VERSION"))
+            .about(whole.get_about().cloned().unwrap_or_default())
+            .before_help(whole.get_before_help().cloned().unwrap_or_default())
+            .args(whole.get_arguments().cloned())
+            .subcommands(whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned())
+    }
 }
 
 /// Flags that every command takes, in any place.
@@ -269,7 +283,6 @@ fn diagnosis(error: &clap::Error) -> Diagnosis {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
 
     use super::*;
 

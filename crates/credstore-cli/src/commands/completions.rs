@@ -1,6 +1,5 @@
 //! `credstore completions`: a script for the shell, made from the tree of commands.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::cli::Cli;
@@ -20,7 +19,7 @@ impl Completions {
     /// Prints the script.
     pub(crate) fn run(self, out: &mut Output) -> Result<(), CliError> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "credstore", &mut script);
+        clap_complete::generate(self.shell, &mut Cli::told(), "credstore", &mut script);
         out.line(String::from_utf8_lossy(&script).trim_end());
         Ok(())
     }

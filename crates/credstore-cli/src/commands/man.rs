@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
 use credstore::codes::internal;
 use credstore::diagnosis::Diagnosis;
 
@@ -23,7 +22,7 @@ pub(crate) struct Man {
 impl Man {
     /// Prints or writes the pages.
     pub(crate) fn run(self, out: &mut Output) -> Result<(), CliError> {
-        let mut root = Cli::command().disable_help_subcommand(true);
+        let mut root = Cli::told().disable_help_subcommand(true);
         root.build();
         let Some(folder) = self.dir else {
             out.line(String::from_utf8_lossy(&page(root)?).trim_end());

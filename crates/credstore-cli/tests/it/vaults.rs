@@ -260,7 +260,10 @@ fn manual_pages_and_completions_are_made_for_every_command() {
     for page in ["credstore.1", "credstore-get.1", "credstore-vault-secret-set.1"] {
         assert!(bench.path("pages").join(page).exists(), "{page}");
     }
+    assert!(!bench.path("pages").join("credstore-identity-endpoint.1").exists());
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        assert!(bench.ok(&["completions", shell]).contains("list-versions"), "{shell}");
+        let script = bench.ok(&["completions", shell]);
+        assert!(script.contains("list-versions") && script.contains("passphrase-file"), "{shell}");
+        assert!(!script.contains("identity-endpoint"), "{shell}");
     }
 }
