@@ -3,7 +3,7 @@
 //! The dispatch, the tests that try each route with each kind of token, and later the audit list all read this
 //! table. Patterns match segment by segment, fixed segments in any case (ARM's clients send `resourcegroups` and
 //! `resourceGroups`), and the first match wins, so a fixed segment stands before a parameter.
-//! Source: contract sections 6, 11, 14, 15 and 16.
+//! Source: contract sections 6, 9, 11, 14, 15 and 16.
 
 use std::borrow::Cow;
 
@@ -135,6 +135,10 @@ const fn secrets(operation: ObjectOperation) -> Operation {
     Operation::Object(ObjectKind::Secrets, operation)
 }
 
+const fn keys(operation: ObjectOperation) -> Operation {
+    Operation::Object(ObjectKind::Keys, operation)
+}
+
 const fn login(method: &'static str, path: &'static str, endpoint: LoginEndpoint) -> Route {
     let endpoint = Endpoint::Login(endpoint);
     Route { surface: Surface::Login, method, path, endpoint, access: Access::Anyone }
@@ -171,6 +175,37 @@ pub static ROUTES: &[Route] = &[
     vault("GET",    "/deletedsecrets/{name}",              secrets(O::GetDeleted)),
     vault("DELETE", "/deletedsecrets/{name}",              secrets(O::Purge)),
     vault("POST",   "/deletedsecrets/{name}/recover",      secrets(O::Recover)),
+
+    vault("GET",    "/keys/{name}",                         keys(O::Get)),
+    vault("GET",    "/keys/{name}/versions",                keys(O::ListVersions)),
+    vault("GET",    "/keys/{name}/rotationpolicy",          Operation::GetRotationPolicy),
+    vault("PUT",    "/keys/{name}/rotationpolicy",          Operation::SetRotationPolicy),
+    vault("GET",    "/keys/{name}/{version}",               keys(O::Get)),
+    vault("GET",    "/keys",                                keys(O::List)),
+    vault("PUT",    "/keys/{name}",                         Operation::ImportKey),
+    vault("PATCH",  "/keys/{name}",                         keys(O::Update)),
+    vault("PATCH",  "/keys/{name}/{version}",               keys(O::Update)),
+    vault("DELETE", "/keys/{name}",                         keys(O::Delete)),
+    vault("POST",   "/keys/restore",                        keys(O::Restore)),
+    vault("POST",   "/keys/{name}/create",                  Operation::CreateKey),
+    vault("POST",   "/keys/{name}/rotate",                  Operation::RotateKey),
+    vault("POST",   "/keys/{name}/backup",                  keys(O::Backup)),
+    vault("POST",   "/keys/{name}/encrypt",                 Operation::Encrypt),
+    vault("POST",   "/keys/{name}/decrypt",                 Operation::Decrypt),
+    vault("POST",   "/keys/{name}/wrapkey",                 Operation::WrapKey),
+    vault("POST",   "/keys/{name}/unwrapkey",               Operation::UnwrapKey),
+    vault("POST",   "/keys/{name}/sign",                    Operation::Sign),
+    vault("POST",   "/keys/{name}/verify",                  Operation::Verify),
+    vault("POST",   "/keys/{name}/{version}/encrypt",       Operation::Encrypt),
+    vault("POST",   "/keys/{name}/{version}/decrypt",       Operation::Decrypt),
+    vault("POST",   "/keys/{name}/{version}/wrapkey",       Operation::WrapKey),
+    vault("POST",   "/keys/{name}/{version}/unwrapkey",     Operation::UnwrapKey),
+    vault("POST",   "/keys/{name}/{version}/sign",          Operation::Sign),
+    vault("POST",   "/keys/{name}/{version}/verify",        Operation::Verify),
+    vault("GET",    "/deletedkeys",                         keys(O::ListDeleted)),
+    vault("GET",    "/deletedkeys/{name}",                  keys(O::GetDeleted)),
+    vault("DELETE", "/deletedkeys/{name}",                  keys(O::Purge)),
+    vault("POST",   "/deletedkeys/{name}/recover",          keys(O::Recover)),
 
     login("GET",  "/common/discovery/instance",                         L::InstanceDiscovery),
     login("GET",  "/{tenant}/v2.0/.well-known/openid-configuration",    L::OpenIdConfiguration),

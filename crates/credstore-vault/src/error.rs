@@ -6,9 +6,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use credstore_protocol::key_vault::keys::KeyOperation;
 use credstore_protocol::{ObjectId, ObjectName, ObjectVersion, SecretName, Timestamp, VaultName};
 
 use crate::access::{Caller, ObjectKind, Operation, PermissionModel};
+use crate::keys::KeyError;
 use crate::seal::SealError;
 
 /// Why the storage did not do what it was asked.
@@ -198,6 +200,23 @@ pub enum GroupError {
     Limit,
 }
 
+/// Why a key may not be used for something. Source: contract section 9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRefusal {
+    /// The version is disabled.
+    #[error("the key is disabled")]
+    Disabled,
+    /// `nbf` has not come.
+    #[error("the key is not yet valid")]
+    NotYetValid,
+    /// `exp` has come.
+    #[error("the key has expired")]
+    Expired,
+    /// `key_ops` does not have it.
+    #[error("the key is not for that")]
+    Operation,
+}
+
 /// Why an operation on a vault or what is in it was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
@@ -231,6 +250,24 @@ pub enum VaultError {
     /// The version is disabled. Enabling it gives the value back.
     #[error("secret {0} is disabled")]
     SecretDisabled(SecretName),
+    /// The key may not be used for this now.
+    #[error("{operation} is not allowed: {refusal}")]
+    KeyRefused {
+        /// What was asked of it.
+        operation: KeyOperation,
+        /// Why not.
+        refusal: KeyRefusal,
+    },
+    /// The key, or what was to be done with it, is not possible.
+    #[error("key {name}: {error}")]
+    Key {
+        /// Name of the key.
+        name: ObjectName,
+        /// The version that was used; none when one was to be made.
+        version: Option<ObjectVersion>,
+        /// Why.
+        error: KeyError,
+    },
     /// No access policy or role allows the operation.
     #[error("{} is not granted", operation.permission())]
     Denied {

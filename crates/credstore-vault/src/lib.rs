@@ -22,10 +22,11 @@ pub use access::Caller;
 pub use authority::CertificateAuthority;
 pub use directory::Directory;
 pub use error::{
-    AuthorityError, DeniedPlace, DirectoryError, GroupError, OpenError, SignInError, StorageError, StoreFailure,
-    TokenRejected, VaultError,
+    AuthorityError, DeniedPlace, DirectoryError, GroupError, KeyRefusal, OpenError, SignInError, StorageError,
+    StoreFailure, TokenRejected, VaultError,
 };
 pub use installation::{Installation, Operator};
+pub use keys::{KeyRecord, Keys};
 pub use objects::{DeletedRecord, ObjectRecord, PageToken, Retention};
 pub use seal::RootKeySource;
 pub use secrets::{OpenSecret, SecretRecord, Secrets};

@@ -357,6 +357,8 @@ fn vault_row(error: &VaultError) -> Row {
         },
         // Operations on secrets do not pass here: if one does, that is a mistake of ours.
         VaultError::ObjectNotFound { .. }
+        | VaultError::KeyRefused { .. }
+        | VaultError::Key { .. }
         | VaultError::DeletedObjectNotFound { .. }
         | VaultError::SecretDisabled(_)
         | VaultError::DeletedButRecoverable { .. }

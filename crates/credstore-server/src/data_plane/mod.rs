@@ -2,16 +2,17 @@
 //!
 //! The order of checks is the contract's: token, then `api-version` and route, then permission, then names and
 //! body, then the state of the object. A caller without the permission learns nothing about names.
-//! Keys and certificates are not part of this vault yet and are refused as such.
+//! Certificates are not part of this vault yet and are refused as such.
 
 mod ids;
+mod keys;
 mod objects;
 mod problem;
 mod secrets;
 
 use credstore_protocol::{ApiVersion, Timestamp, VaultName};
 use credstore_vault::access::{ObjectKind, ObjectOperation, Operation};
-use credstore_vault::{Caller, Secrets, Vault, VaultError};
+use credstore_vault::{Caller, Keys, Secrets, Vault, VaultError};
 use http::header::EXPIRES;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
@@ -75,12 +76,16 @@ where
     let segments = segments(parts.uri.path()).ok_or_else(|| Problem::invalid_name(parts.uri.path()))?;
     let (route, captures) = match find(Surface::Vault, parts.method.as_str(), &segments) {
         Found::Route(route, captures) => (route, captures),
-        Found::OtherMethods(methods) => return Err(Problem::other_method(methods)),
-        Found::Nothing => return Err(Problem::no_route(segments.first().map_or("", |first| first))),
+        Found::OtherMethods(methods) => {
+            return Err(Problem::of_hardware(&segments).unwrap_or_else(|| Problem::other_method(methods)));
+        }
+        Found::Nothing => {
+            return Err(Problem::of_hardware(&segments).unwrap_or_else(|| Problem::no_route(&segments)));
+        }
     };
     *pattern = route.path;
     let Endpoint::Vault(operation) = route.endpoint else {
-        return Err(Problem::no_route(""));
+        return Err(Problem::no_route(&[]));
     };
     let ids = Ids::new(app.site(), vault_name);
     let vault = app.installation().vaults().open(vault_name).map_err(|error| Problem::of(error, app.names(), &ids))?;
@@ -118,16 +123,37 @@ impl Call<'_> {
     where
         B: Body<Data = Bytes>,
     {
+        let name = || object_name(path);
+        let key = || self.target(name()?, path.get("version"));
         match operation {
             Operation::Object(ObjectKind::Secrets, ObjectOperation::Get) => {
-                self.get_secret(&object_name(path)?, path.get("version"))
+                self.get_secret(&name()?, path.get("version"))
             }
             Operation::Object(ObjectKind::Secrets, operation) => {
                 self.on_object::<Secrets, _>(operation, path, parts, body).await
             }
+            Operation::Object(ObjectKind::Keys, ObjectOperation::Get) => self.get_key(key()?),
+            Operation::Object(ObjectKind::Keys, operation) => {
+                self.on_object::<Keys, _>(operation, path, parts, body).await
+            }
             // No route of the table leads here.
-            Operation::Object(ObjectKind::Keys | ObjectKind::Certificates, _) => Err(Problem::internal()),
-            Operation::SetSecret => self.set_secret(object_name(path)?, read_json(parts, body, BODY_MAX).await?).await,
+            Operation::Object(ObjectKind::Certificates, _) => Err(Problem::internal()),
+            Operation::SetSecret => self.set_secret(name()?, read_json(parts, body, BODY_MAX).await?).await,
+            Operation::CreateKey => self.create_key(name()?, read_json(parts, body, BODY_MAX).await?).await,
+            Operation::ImportKey => self.import_key(name()?, read_json(parts, body, BODY_MAX).await?).await,
+            Operation::RotateKey => self.rotate_key(name()?).await,
+            Operation::GetRotationPolicy => self.get_rotation_policy(&name()?),
+            Operation::SetRotationPolicy => {
+                self.set_rotation_policy(name()?, read_json(parts, body, BODY_MAX).await?).await
+            }
+            Operation::Encrypt => self.crypt(key()?, read_json(parts, body, BODY_MAX).await?, Vault::encrypt).await,
+            Operation::Decrypt => self.crypt(key()?, read_json(parts, body, BODY_MAX).await?, Vault::decrypt).await,
+            Operation::WrapKey => self.crypt(key()?, read_json(parts, body, BODY_MAX).await?, Vault::wrap_key).await,
+            Operation::UnwrapKey => {
+                self.crypt(key()?, read_json(parts, body, BODY_MAX).await?, Vault::unwrap_key).await
+            }
+            Operation::Sign => self.sign(key()?, read_json(parts, body, BODY_MAX).await?).await,
+            Operation::Verify => self.verify(key()?, read_json(parts, body, BODY_MAX).await?).await,
         }
     }
 
@@ -135,7 +161,7 @@ impl Call<'_> {
         |error| Problem::of(error, self.app.names(), self.ids)
     }
 
-    /// Runs a write of the vault, which waits for the disk.
+    /// Runs what waits for the disk or takes the processor for long.
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Vault, &Caller, Timestamp) -> Result<T, VaultError> + Send + 'static,

@@ -6,9 +6,11 @@
 use std::borrow::Cow;
 
 use credstore_protocol::ObjectName;
+use credstore_protocol::key_vault::keys::{KeyOperation, KeyType};
 use credstore_protocol::key_vault::{ErrorBody, ErrorDetail, InnerError};
 use credstore_vault::access::{ObjectKind, Operation, PermissionModel};
-use credstore_vault::{Caller, DeniedPlace, TokenRejected, VaultError};
+use credstore_vault::keys::KeyError;
+use credstore_vault::{Caller, DeniedPlace, KeyRefusal, TokenRejected, VaultError};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
@@ -46,6 +48,9 @@ const fn words(kind: ObjectKind) -> Words {
         }
     }
 }
+
+/// Azure's text for whatever needs a premium vault.
+const HARDWARE: &str = "Hardware key operation not allowed on standard vault";
 
 /// Longest part of a path that an error text repeats.
 const ECHO_MAX: usize = 160;
@@ -115,12 +120,19 @@ impl Problem {
     }
 
     /// A path that no operation has. What the vault does not do at all says so, lest "not found" be taken for "absent".
-    pub(super) fn no_route(first: &str) -> Self {
-        let absent = ["keys", "deletedkeys", "certificates", "deletedcertificates", "storage", "deletedstorage", "rng"];
-        if absent.iter().any(|collection| collection.eq_ignore_ascii_case(first)) {
-            return Self::bad_parameter("This vault holds secrets; it has no keys, certificates or storage accounts.");
+    pub(super) fn no_route(segments: &[Cow<'_, str>]) -> Self {
+        if is_one_of(segments.first(), &["certificates", "deletedcertificates", "storage", "deletedstorage"]) {
+            return Self::bad_parameter(
+                "This vault holds secrets and keys; it has no certificates or storage accounts.",
+            );
         }
         Self::new(StatusCode::NOT_FOUND, "NotFound", "The request URI names no operation of this vault.")
+    }
+
+    /// A path of operations that need hardware. Its version may be empty, and then it looks like that of a key.
+    pub(super) fn of_hardware(segments: &[Cow<'_, str>]) -> Option<Self> {
+        let of_key = is_one_of(segments.first(), &["keys"]) && is_one_of(segments.last(), &["release", "attestation"]);
+        (of_key || is_one_of(segments.first(), &["rng"])).then(|| Self::bad_parameter(HARDWARE))
     }
 
     pub(super) fn other_method(methods: Vec<&'static str>) -> Self {
@@ -173,6 +185,11 @@ impl Problem {
             VaultError::Denied { caller, operation, place, model: PermissionModel::Roles, .. } => {
                 denied_by_role(&caller, operation, &place, names, ids)
             }
+            VaultError::KeyRefused { operation, refusal } => refused(operation, refusal),
+            VaultError::Key { name, version, error } => {
+                let version = version.map(|version| ids.object(ObjectKind::Keys, &format!("{name}/{version}")));
+                of_key(error, &version.unwrap_or_else(|| ids.object(ObjectKind::Keys, name.as_str())))
+            }
             // Groups and roles are ARM's: these do not pass here.
             VaultError::Group(_)
             | VaultError::RoleAssignmentExists(_)
@@ -211,6 +228,74 @@ impl Problem {
         let mut response = json_answer(self.status, &ErrorBody { error });
         response.headers_mut().extend(self.header.map(|header| *header));
         response
+    }
+}
+
+fn is_one_of(segment: Option<&Cow<'_, str>>, names: &[&str]) -> bool {
+    segment.is_some_and(|segment| names.iter().any(|name| name.eq_ignore_ascii_case(segment)))
+}
+
+/// Azure's texts for disabled keys and for `key_ops`; those about dates are chosen alike, for want of a source.
+fn refused(operation: KeyOperation, refusal: KeyRefusal) -> Problem {
+    match refusal {
+        KeyRefusal::Disabled => {
+            Problem::forbidden("KeyDisabled", format!("Operation {operation} is not allowed on a disabled key."))
+        }
+        KeyRefusal::NotYetValid => Problem::forbidden(
+            "KeyNotYetValid",
+            format!("Operation {operation} is not allowed on a key that is not yet valid."),
+        ),
+        KeyRefusal::Expired => {
+            Problem::forbidden("KeyExpired", format!("Operation {operation} is not allowed on an expired key."))
+        }
+        KeyRefusal::Operation => {
+            Problem::forbidden("KeyOperationForbidden", format!("Operation {operation} is not permitted on this key."))
+        }
+    }
+}
+
+/// What is wrong with the key called `kid`, or with what was to be done with it. Azure's texts where they are known:
+/// hardware, `kty`, JsonWebKey, length and curve.
+fn of_key(error: KeyError, kid: &str) -> Problem {
+    match error {
+        KeyError::Kind(KeyType::Oct) => Problem {
+            inner: Some("KeyTypeNotSupported"),
+            ..Problem::bad_parameter(format!("Invalid kty value: {}", KeyType::Oct))
+        },
+        KeyError::Kind(_) => Problem::bad_parameter(HARDWARE),
+        KeyError::Member { member } => Problem::bad_parameter(format!(
+            "The property \"key\" must be a valid JsonWebKey object. Its member \"{member}\" is missing or not base64url."
+        )),
+        KeyError::Inconsistent(kty) => {
+            Problem::bad_parameter(format!("{kty} key is not valid - cannot instantiate crypto service"))
+        }
+        KeyError::Size { bits } => Problem::bad_parameter(format!(
+            "The key size {bits} is not supported: RSA keys have 2048, 3072 or 4096 bits."
+        )),
+        KeyError::AlgorithmOfOtherKind { algorithm, key_type } => Problem::bad_parameter(format!(
+            "Key and algorithm are incompatible. Key {kid} is of type '{key_type}', which algorithm '{algorithm}' cannot be \
+             used with."
+        )),
+        KeyError::AlgorithmOfOtherCurve { algorithm, curve, needs } => Problem::bad_parameter(format!(
+            "Key and signing algorithm are incompatible. Key {kid} uses curve '{curve}', and algorithm '{algorithm}' can \
+             only be used with curve '{needs}'."
+        )),
+        KeyError::DigestLength { algorithm, found, needed } => Problem::bad_parameter(format!(
+            "Invalid length of 'value': {found} bytes. {algorithm} requires {needed} bytes, encoded with base64url."
+        )),
+        KeyError::DigestInfo => {
+            Problem::bad_parameter("RSNULL signs a DigestInfo of SHA-256, SHA-384 or SHA-512, encoded with base64url.")
+        }
+        KeyError::TooLong { algorithm, found, most } => Problem::bad_parameter(format!(
+            "Invalid length of 'value': {found} bytes. {algorithm} encrypts at most {most} bytes with this key."
+        )),
+        KeyError::Undecryptable { algorithm } => {
+            Problem::bad_parameter(format!("The value was not encrypted for this key with {algorithm}."))
+        }
+        KeyError::Damaged | KeyError::Library => {
+            tracing::error!(%error, key = kid, "a key could not be used");
+            Problem::internal()
+        }
     }
 }
 

@@ -156,13 +156,19 @@ fn keep_up(app: &App, certificate: &Arc<Certificate>) {
     tokio::spawn(async move {
         let work = move |installation: &credstore_vault::Installation| {
             installation.flush_usage();
-            installation.vaults().purge_expired(now)
+            match installation.vaults().purge_expired(now) {
+                Ok(0) => {}
+                Ok(purged) => tracing::info!(purged, "retention has passed"),
+                Err(error) => tracing::error!(%error, "what has outlived its retention could not be purged"),
+            }
+            match installation.vaults().rotate_due_keys(now) {
+                Ok(0) => {}
+                Ok(rotated) => tracing::info!(rotated, "keys were rotated by their policies"),
+                Err(error) => tracing::error!(%error, "the keys that are due could not be rotated"),
+            }
         };
-        match app.aside(work).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(purged)) => tracing::info!(purged, "retention has passed"),
-            Ok(Err(error)) => tracing::error!(%error, "what has outlived its retention could not be purged"),
-            Err(_) => tracing::error!("the upkeep ended in a panic"),
+        if app.aside(work).await.is_err() {
+            tracing::error!("the upkeep ended in a panic");
         }
     });
 }

@@ -143,18 +143,13 @@ async fn a_vault_with_roles_denies_with_the_action_that_is_missing() {
 async fn what_this_vault_does_not_hold_is_refused_and_not_called_absent() {
     let world = World::with_vault().await;
     let vault = world.vault().await;
-    let text = "This vault holds secrets; it has no keys, certificates or storage accounts.";
-    for path in [
-        "/keys",
-        "/keys/k//encrypt",
-        "/Certificates/c/",
-        "/deletedkeys",
-        "/deletedcertificates/c",
-        "/storage",
-        "/deletedstorage",
-        "/rng",
-    ] {
+    let text = "This vault holds secrets and keys; it has no certificates or storage accounts.";
+    for path in ["/Certificates/c/", "/deletedcertificates/c", "/storage", "/deletedstorage"] {
         is(&vault.get(path).await, 400, "BadParameter", "", text);
+    }
+    let text = "Hardware key operation not allowed on standard vault";
+    for path in ["/rng", "/keys/k/0123456789abcdef0123456789abcdef/attestation", "/keys/k//release"] {
+        is(&vault.post(path, &json!({})).await, 400, "BadParameter", "", text);
     }
     let text = "The request URI names no operation of this vault.";
     for path in ["/", "/secret", "/secrets/db/1/2", "/deletedsecrets/db/versions", "/healthz"] {

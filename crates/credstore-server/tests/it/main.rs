@@ -8,6 +8,7 @@ mod directory;
 mod errors;
 mod graph;
 mod groups;
+mod keys;
 mod management;
 mod names;
 mod paging;

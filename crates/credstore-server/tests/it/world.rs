@@ -223,7 +223,9 @@ impl World {
     pub(crate) async fn make_vault(&self, name: &str, properties: Value) -> Session<'_> {
         let mut properties = properties;
         properties["tenantId"] = json!(self.tenant);
-        properties["accessPolicies"] = json!([self.policy(&self.operator_object(), "all")]);
+        let mut owner = self.policy(&self.operator_object(), "all");
+        owner["permissions"]["keys"] = json!(["all"]);
+        properties["accessPolicies"] = json!([owner]);
         let body = json!({"location": "local", "properties": properties});
         self.management().await.put(&self.vault_path(name), &body).await.expect(201);
         Session { host: format!("{name}.vault.localhost:{PORT}"), ..self.vault().await }

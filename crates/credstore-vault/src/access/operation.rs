@@ -133,14 +133,50 @@ pub enum Operation {
     Object(ObjectKind, ObjectOperation),
     /// `PUT /secrets/{name}`
     SetSecret,
+    /// `POST /keys/{name}/create`
+    CreateKey,
+    /// `PUT /keys/{name}`
+    ImportKey,
+    /// `POST /keys/{name}/rotate`
+    RotateKey,
+    /// `GET /keys/{name}/rotationpolicy`
+    GetRotationPolicy,
+    /// `PUT /keys/{name}/rotationpolicy`
+    SetRotationPolicy,
+    /// `POST /keys/{name}/{version}/encrypt`
+    Encrypt,
+    /// `POST /keys/{name}/{version}/decrypt`
+    Decrypt,
+    /// `POST /keys/{name}/{version}/wrapkey`
+    WrapKey,
+    /// `POST /keys/{name}/{version}/unwrapkey`
+    UnwrapKey,
+    /// `POST /keys/{name}/{version}/sign`
+    Sign,
+    /// `POST /keys/{name}/{version}/verify`
+    Verify,
 }
 
 impl Operation {
     /// Every operation of this vault, for route tables and for the tests that must cover each.
     pub fn every() -> impl Iterator<Item = Self> {
+        let kinds = [ObjectKind::Secrets, ObjectKind::Keys];
         let of_objects =
-            ObjectOperation::EVERY.into_iter().map(|operation| Self::Object(ObjectKind::Secrets, operation));
-        of_objects.chain([Self::SetSecret])
+            kinds.into_iter().flat_map(|kind| ObjectOperation::EVERY.into_iter().map(move |it| Self::Object(kind, it)));
+        of_objects.chain([
+            Self::SetSecret,
+            Self::CreateKey,
+            Self::ImportKey,
+            Self::RotateKey,
+            Self::GetRotationPolicy,
+            Self::SetRotationPolicy,
+            Self::Encrypt,
+            Self::Decrypt,
+            Self::WrapKey,
+            Self::UnwrapKey,
+            Self::Sign,
+            Self::Verify,
+        ])
     }
 
     /// The kind of object that it is about.
@@ -148,6 +184,17 @@ impl Operation {
         match self {
             Self::Object(kind, _) => kind,
             Self::SetSecret => ObjectKind::Secrets,
+            Self::CreateKey
+            | Self::ImportKey
+            | Self::RotateKey
+            | Self::GetRotationPolicy
+            | Self::SetRotationPolicy
+            | Self::Encrypt
+            | Self::Decrypt
+            | Self::WrapKey
+            | Self::UnwrapKey
+            | Self::Sign
+            | Self::Verify => ObjectKind::Keys,
         }
     }
 
@@ -169,6 +216,25 @@ impl Operation {
             Self::SetSecret => {
                 (Permission::Secret(SecretPermission::Set), "Microsoft.KeyVault/vaults/secrets/setSecret/action")
             }
+            Self::CreateKey => key(KeyPermission::Create, "Microsoft.KeyVault/vaults/keys/create/action"),
+            Self::ImportKey => key(KeyPermission::Import, "Microsoft.KeyVault/vaults/keys/import/action"),
+            Self::RotateKey => key(KeyPermission::Rotate, "Microsoft.KeyVault/vaults/keys/rotate/action"),
+            Self::GetRotationPolicy => {
+                key(KeyPermission::GetRotationPolicy, "Microsoft.KeyVault/vaults/keyrotationpolicies/read")
+            }
+            Self::SetRotationPolicy => {
+                key(KeyPermission::SetRotationPolicy, "Microsoft.KeyVault/vaults/keyrotationpolicies/write")
+            }
+            Self::Encrypt => key(KeyPermission::Encrypt, "Microsoft.KeyVault/vaults/keys/encrypt/action"),
+            Self::Decrypt => key(KeyPermission::Decrypt, "Microsoft.KeyVault/vaults/keys/decrypt/action"),
+            Self::WrapKey => key(KeyPermission::WrapKey, "Microsoft.KeyVault/vaults/keys/wrap/action"),
+            Self::UnwrapKey => key(KeyPermission::UnwrapKey, "Microsoft.KeyVault/vaults/keys/unwrap/action"),
+            Self::Sign => key(KeyPermission::Sign, "Microsoft.KeyVault/vaults/keys/sign/action"),
+            Self::Verify => key(KeyPermission::Verify, "Microsoft.KeyVault/vaults/keys/verify/action"),
         }
     }
+}
+
+const fn key(permission: KeyPermission, action: &'static str) -> (Permission, &'static str) {
+    (Permission::Key(permission), action)
 }

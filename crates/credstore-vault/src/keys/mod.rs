@@ -1,20 +1,29 @@
-//! Key material: what a key of a vault can do, whoever may ask for it.
+//! Keys: what they can do, and the operations on the keys of a vault.
 //!
-//! Generated here, or imported from a JSON Web Key and checked; signs and verifies digests, encrypts and decrypts. All of it
-//! is aws-lc's work. Names, versions, permissions and the store are not here: a [`KeyMaterial`] is opened from its PKCS#8
-//! bytes and knows nothing else. The private half leaves only as those bytes, for sealing.
+//! A [`KeyMaterial`] is generated, or imported from a JSON Web Key and checked; it signs and verifies digests, encrypts and
+//! decrypts. All of it is aws-lc's work. It is opened from its PKCS#8 bytes and knows nothing else; the private half leaves
+//! only as those bytes, for sealing. Around it: `stored` makes and shows the keys of a vault, `operate` uses them as far as
+//! `key_ops` and their dates allow, `rotation` makes new versions by a policy. Versions, lists, soft delete and backups are
+//! those of every object: [`objects`](crate::objects).
 //!
 //! Source: contract section 9; RFC 7518 sections 3, 4 and 6 and RFC 8812 for the algorithms and the members of a key.
 
 mod encrypt;
 mod import;
 mod material;
+mod operate;
+mod period;
+mod rotation;
 mod sign;
+mod stored;
 
-use credstore_protocol::key_vault::keys::{Curve, KeyType};
+use credstore_protocol::encoding::base64_any;
+use credstore_protocol::key_vault::keys::{Curve, JsonWebKey, KeyType};
 
 pub use material::KeyMaterial;
 pub(crate) use material::rsa_numbers;
+pub use operate::{KeyAt, KeyUse};
+pub use stored::{KeyContent, KeyRecord, KeyStanding, Keys};
 
 /// Modulus of an RSA key. Source: Key Vault, "Key types, algorithms, and operations".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +68,18 @@ pub enum KeyShape {
 }
 
 impl KeyShape {
+    /// The shape of the key with this public half. `None`: a vault has no such keys.
+    pub fn of_public(key: &JsonWebKey) -> Option<Self> {
+        match key.kty {
+            KeyType::Rsa => {
+                let modulus = base64_any(key.n.as_deref()?)?;
+                RsaSize::of_bits(modulus.len() * 8).ok().map(Self::Rsa)
+            }
+            KeyType::Ec => key.crv.map(Self::Ec),
+            KeyType::RsaHsm | KeyType::EcHsm | KeyType::Oct | KeyType::OctHsm => None,
+        }
+    }
+
     /// `kty` of such a key.
     pub const fn key_type(self) -> KeyType {
         match self {

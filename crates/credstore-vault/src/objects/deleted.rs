@@ -125,7 +125,7 @@ impl Vault {
     }
 
     /// A name that a deleted object holds cannot be used; one whose date has passed gives it up.
-    pub(super) fn require_no_deleted<K: ObjectType>(
+    pub(crate) fn require_no_deleted<K: ObjectType>(
         &self,
         slot: &Slot<'_, K>,
         name: &ObjectName,

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use read::Opened;
 pub(crate) use stored::{Head, Properties, Slot, Whole};
-pub(crate) use write::NewVersion;
+pub(crate) use write::{NewVersion, moved};
 
 use crate::access::ObjectKind;
 use crate::error::VaultError;
@@ -195,7 +195,7 @@ pub const LIST_MAX: usize = 1000;
 
 /// How often a write starts again because another one came first. Ours: each time one of the others is done, so
 /// this many writers of one name all come through.
-const ATTEMPTS: usize = 512;
+pub(crate) const ATTEMPTS: usize = 512;
 
 pub(crate) fn not_found<K: ObjectType>(name: &ObjectName, version: Option<&ObjectVersion>) -> VaultError {
     VaultError::ObjectNotFound { kind: K::KIND, name: name.clone(), version: version.copied() }

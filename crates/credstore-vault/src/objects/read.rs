@@ -19,6 +19,20 @@ pub(crate) struct Opened<H, K: ObjectType> {
 }
 
 impl<K: ObjectType> Slot<'_, K> {
+    /// The properties of a version, without touching its sealed part.
+    pub(crate) fn properties(
+        &self,
+        name: &ObjectName,
+        version: Option<&ObjectVersion>,
+    ) -> Result<(Head<K>, Properties<K>), VaultError> {
+        let (head, _) = self.live()?.ok_or_else(|| not_found::<K>(name, version))?;
+        let properties = match version.filter(|version| **version != head.current.version()) {
+            Some(version) => self.older(version.as_bytes())?.ok_or_else(|| not_found::<K>(name, Some(version)))?.0,
+            None => head.current.clone(),
+        };
+        Ok((head, properties))
+    }
+
     /// A version with its sealed part, as of one moment. `current` opens the first row, or has it opened already;
     /// `refuse` looks at the properties before the sealed part is touched.
     pub(crate) fn version<H: Deref<Target = Head<K>>>(

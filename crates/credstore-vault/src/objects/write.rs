@@ -8,12 +8,12 @@ use credstore_protocol::{ObjectName, ObjectVersion, Timestamp};
 use super::{ATTEMPTS, Change, DeletedRecord, Head, ObjectRecord, ObjectType, Properties, Slot, limits, not_found};
 use crate::access::{Caller, ObjectOperation, Operation};
 use crate::error::VaultError;
-use crate::storage::Expected;
+use crate::storage::{Batch, Expected};
 use crate::vaults::{Deletion, Vault, VaultState};
 
 /// The time of a change to something last changed at `before`. Clients compare whole seconds, so it moves by at
 /// least one even when two changes fall into the same second or the clock was set back (contract section 19, 9).
-fn moved(before: Timestamp, now: Timestamp) -> Timestamp {
+pub(crate) fn moved(before: Timestamp, now: Timestamp) -> Timestamp {
     now.max(before + Duration::from_secs(1))
 }
 
@@ -40,35 +40,45 @@ impl Vault {
         new: NewVersion<'_, K>,
         now: Timestamp,
     ) -> Result<ObjectRecord<K>, VaultError> {
-        let name = new.name;
-        let slot = Slot::<K>::of(&self.inner, name);
+        let slot = Slot::<K>::of(&self.inner, new.name);
         for _ in 0..ATTEMPTS {
-            let mut batch = slot.batch();
-            let live = slot.live()?;
-            let mut properties = (new.properties)(live.as_ref().map(|(head, _)| head))?;
-            let head = match live {
-                Some((mut head, revision)) => {
-                    batch.expect(slot.live_key(), Expected::Revision(revision));
-                    slot.put_older(&mut batch, &head.current)?;
-                    properties.number = head.current.number.saturating_add(1);
-                    head.current = properties;
-                    head
-                }
-                None => {
-                    self.require_no_deleted(&slot, name, now)?;
-                    batch.expect(slot.live_key(), Expected::Absent);
-                    batch.expect(slot.deleted_key(), Expected::Absent);
-                    Head::new(name, properties)
-                }
-            };
-            slot.put_material(&mut batch, &new.version, new.sealed.clone());
-            slot.put_live(&mut batch, &head)?;
+            let (batch, head) = self.with_version(&slot, &new, now)?;
             if slot.committed(batch).await? {
                 return slot.current_record(head, state.retention);
             }
-            self.allow_on(caller, operation, Some(name.as_str()))?;
+            self.allow_on(caller, operation, Some(new.name.as_str()))?;
         }
         Err(VaultError::Busy)
+    }
+
+    /// The writes that make a new version of what is there now, and the first row as it will be.
+    pub(crate) fn with_version<K: ObjectType>(
+        &self,
+        slot: &Slot<'_, K>,
+        new: &NewVersion<'_, K>,
+        now: Timestamp,
+    ) -> Result<(Batch, Head<K>), VaultError> {
+        let mut batch = slot.batch();
+        let live = slot.live()?;
+        let mut properties = (new.properties)(live.as_ref().map(|(head, _)| head))?;
+        let head = match live {
+            Some((mut head, revision)) => {
+                batch.expect(slot.live_key(), Expected::Revision(revision));
+                slot.put_older(&mut batch, &head.current)?;
+                properties.number = head.current.number.saturating_add(1);
+                head.current = properties;
+                head
+            }
+            None => {
+                self.require_no_deleted(slot, new.name, now)?;
+                batch.expect(slot.live_key(), Expected::Absent);
+                batch.expect(slot.deleted_key(), Expected::Absent);
+                Head::new(new.name, properties)
+            }
+        };
+        slot.put_material(&mut batch, &new.version, new.sealed.clone());
+        slot.put_live(&mut batch, &head)?;
+        Ok((batch, head))
     }
 
     /// Changes properties of the current version, or of exactly `version`. What `change` does not name stays; its tags

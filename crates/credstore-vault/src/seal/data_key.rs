@@ -55,6 +55,14 @@ pub(crate) mod kind {
     pub(crate) const VERSION: u8 = 11;
     /// The value of a version.
     pub(crate) const VALUE: u8 = 12;
+    /// A key: its name and its current version without the private half.
+    pub(crate) const KEY: u8 = 14;
+    /// A deleted key, likewise.
+    pub(crate) const DELETED_KEY: u8 = 15;
+    /// A version of a key that is not the current one, without the private half.
+    pub(crate) const KEY_VERSION: u8 = 16;
+    /// A version of a key with its private half, as PKCS#8.
+    pub(crate) const KEY_MATERIAL: u8 = 17;
     /// Not a row: a backup that a client keeps.
     pub(crate) const BACKUP: u8 = 13;
     /// A role assignment.

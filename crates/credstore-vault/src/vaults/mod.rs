@@ -27,6 +27,7 @@ pub use roles::{NewRoleAssignment, ROLE_ASSIGNMENTS_MAX, ROLE_DESCRIPTION_MAX};
 
 use crate::access::{Caller, Grant, Operation, PermissionModel, RoleAssignment, allows, permits};
 use crate::error::{CommitError, DeniedPlace, StoreFailure, VaultError};
+use crate::keys::Keys;
 use crate::objects::{ObjectType, Retention};
 use crate::seal::{DataKey, Place, kind};
 use crate::secrets::{Heads, Secrets, Usage};
@@ -315,8 +316,8 @@ impl Vaults {
         self.sweep(&id)
     }
 
-    /// Purges every deleted secret and vault whose retention has passed, and ends purges that were cut short.
-    /// For a background loop, about once an hour. Answers how many secrets and vaults went.
+    /// Purges every deleted vault and object whose retention has passed, and ends purges that were cut short.
+    /// For a background loop, about once an hour. Answers how many of them went.
     ///
     /// # Errors
     /// The first thing that could not be read or written; what was done before stays done.
@@ -338,9 +339,23 @@ impl Vaults {
             }
         }
         for (stored, _) in self.every(kind::VAULT)? {
-            purged += self.open(&stored.record()?.name)?.purge_expired::<Secrets>(now)?;
+            let vault = self.open(&stored.record()?.name)?;
+            purged += vault.purge_expired::<Secrets>(now)? + vault.purge_expired::<Keys>(now)?;
         }
         Ok(purged)
+    }
+
+    /// Makes a new version of every key whose rotation policy asks for one. For a background loop, about once an hour.
+    /// Answers how many keys were rotated; one that cannot be rotated is logged and does not hinder the others.
+    ///
+    /// # Errors
+    /// The first vault that could not be read.
+    pub fn rotate_due_keys(&self, now: Timestamp) -> Result<usize, VaultError> {
+        let mut rotated = 0;
+        for (stored, _) in self.every(kind::VAULT)? {
+            rotated += self.open(&stored.record()?.name)?.rotate_due_keys(now)?;
+        }
+        Ok(rotated)
     }
 
     /// The vault for the data plane.
@@ -465,7 +480,7 @@ impl Vaults {
     }
 
     fn sweep(&self, id: &[u8; 16]) -> Result<(), VaultError> {
-        for kind in Secrets::ROWS.every() {
+        for kind in Secrets::ROWS.every().into_iter().chain(Keys::ROWS.every()) {
             loop {
                 let rows = self.storage().scan(&prefixed(kind, id), None, STEP)?;
                 if rows.is_empty() {

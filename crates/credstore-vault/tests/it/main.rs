@@ -14,6 +14,7 @@ mod resource_groups;
 mod roles;
 mod secrets;
 mod storage;
+mod stored_keys;
 mod tokens;
 mod vaults;
 mod world;

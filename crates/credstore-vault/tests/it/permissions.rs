@@ -2,15 +2,22 @@
 
 use credstore_protocol::SecretVersion;
 use credstore_protocol::key_vault::SecretProperties;
+use credstore_protocol::key_vault::keys::{EncryptionAlgorithm, RotationPolicy, SignatureAlgorithm, UpdateKey};
 use credstore_vault::access::{
     Caller, CertificatePermission, Granted, KeyPermission, ObjectKind, ObjectOperation, Operation, Permission,
     PermissionKind, PermissionModel, PermissionSet, SecretPermission, StoragePermission,
 };
+use credstore_vault::keys::KeyAt;
 use credstore_vault::objects::{Change, ObjectType};
 use credstore_vault::vaults::PolicyChange;
-use credstore_vault::{Secrets, Vault, VaultError};
+use credstore_vault::{Keys, Secrets, Vault, VaultError};
+use serde_json::json;
 
+use crate::stored_keys::ec;
 use crate::world::{NOW, World, name, policy, set};
+
+const OAEP: EncryptionAlgorithm = EncryptionAlgorithm::RsaOaep;
+const ES256: SignatureAlgorithm = SignatureAlgorithm::Es256;
 
 const LIST: Operation = Operation::Object(ObjectKind::Secrets, ObjectOperation::List);
 
@@ -19,6 +26,7 @@ pub(crate) fn attempt(world: &World, caller: &Caller, operation: Operation) -> O
     let vault = &world.vault;
     let at = name("nothing-here");
     let version = SecretVersion::from_bytes([0; 16]);
+    let key = KeyAt { name: &at, version: None };
     match operation {
         Operation::SetSecret => vault.set_secret(caller, &name("made"), set("x"), NOW).err(),
         Operation::Object(ObjectKind::Secrets, ObjectOperation::Get) => {
@@ -27,7 +35,25 @@ pub(crate) fn attempt(world: &World, caller: &Caller, operation: Operation) -> O
         Operation::Object(ObjectKind::Secrets, operation) => {
             attempt_on::<Secrets>(vault, caller, operation, SecretProperties::default())
         }
-        Operation::Object(ObjectKind::Keys | ObjectKind::Certificates, _) => panic!("{operation:?} is not offered"),
+        Operation::Object(ObjectKind::Keys, ObjectOperation::Get) => vault.key(caller, &at, Some(&version)).err(),
+        Operation::Object(ObjectKind::Keys, operation) => {
+            attempt_on::<Keys>(vault, caller, operation, UpdateKey::default())
+        }
+        Operation::Object(ObjectKind::Certificates, _) => panic!("{operation:?} is not offered"),
+        Operation::CreateKey => vault.create_key(caller, &name("made"), ec(), NOW).err(),
+        Operation::ImportKey => {
+            let import = serde_json::from_value(json!({"key": {"kty": "EC"}})).unwrap();
+            vault.import_key(caller, &at, import, NOW).err()
+        }
+        Operation::RotateKey => vault.rotate_key(caller, &at, NOW).err(),
+        Operation::GetRotationPolicy => vault.rotation_policy(caller, &at).err(),
+        Operation::SetRotationPolicy => vault.set_rotation_policy(caller, &at, RotationPolicy::default(), NOW).err(),
+        Operation::Encrypt => vault.encrypt(caller, key, OAEP, b"", NOW).err(),
+        Operation::Decrypt => vault.decrypt(caller, key, OAEP, b"", NOW).err(),
+        Operation::WrapKey => vault.wrap_key(caller, key, OAEP, b"", NOW).err(),
+        Operation::UnwrapKey => vault.unwrap_key(caller, key, OAEP, b"", NOW).err(),
+        Operation::Sign => vault.sign(caller, key, ES256, b"", NOW).err(),
+        Operation::Verify => vault.verify(caller, key, ES256, (b"", b""), NOW).err(),
     }
 }
 
@@ -58,33 +84,77 @@ pub(crate) fn is_denied(error: Option<&VaultError>) -> bool {
 }
 
 /// Contract section 10, written out once more by hand.
-fn needed(operation: Operation) -> SecretPermission {
+fn needed(operation: Operation) -> Permission {
     use ObjectOperation as O;
-    match operation {
-        Operation::SetSecret => SecretPermission::Set,
-        Operation::Object(ObjectKind::Secrets, operation) => match operation {
-            O::Get | O::GetDeleted => SecretPermission::Get,
-            O::List | O::ListVersions | O::ListDeleted => SecretPermission::List,
-            O::Update => SecretPermission::Set,
-            O::Delete => SecretPermission::Delete,
-            O::Backup => SecretPermission::Backup,
-            O::Restore => SecretPermission::Restore,
-            O::Recover => SecretPermission::Recover,
-            O::Purge => SecretPermission::Purge,
+    let key = match operation {
+        Operation::SetSecret => return Permission::Secret(SecretPermission::Set),
+        Operation::Object(ObjectKind::Secrets, operation) => {
+            return Permission::Secret(match operation {
+                O::Get | O::GetDeleted => SecretPermission::Get,
+                O::List | O::ListVersions | O::ListDeleted => SecretPermission::List,
+                O::Update => SecretPermission::Set,
+                O::Delete => SecretPermission::Delete,
+                O::Backup => SecretPermission::Backup,
+                O::Restore => SecretPermission::Restore,
+                O::Recover => SecretPermission::Recover,
+                O::Purge => SecretPermission::Purge,
+            });
+        }
+        Operation::Object(ObjectKind::Certificates, _) => panic!("{operation:?} is not offered"),
+        Operation::Object(ObjectKind::Keys, operation) => match operation {
+            O::Get | O::GetDeleted => KeyPermission::Get,
+            O::List | O::ListVersions | O::ListDeleted => KeyPermission::List,
+            O::Update => KeyPermission::Update,
+            O::Delete => KeyPermission::Delete,
+            O::Backup => KeyPermission::Backup,
+            O::Restore => KeyPermission::Restore,
+            O::Recover => KeyPermission::Recover,
+            O::Purge => KeyPermission::Purge,
         },
-        Operation::Object(ObjectKind::Keys | ObjectKind::Certificates, _) => panic!("{operation:?} is not offered"),
-    }
+        Operation::CreateKey => KeyPermission::Create,
+        Operation::ImportKey => KeyPermission::Import,
+        Operation::RotateKey => KeyPermission::Rotate,
+        Operation::GetRotationPolicy => KeyPermission::GetRotationPolicy,
+        Operation::SetRotationPolicy => KeyPermission::SetRotationPolicy,
+        Operation::Encrypt => KeyPermission::Encrypt,
+        Operation::Decrypt => KeyPermission::Decrypt,
+        Operation::WrapKey => KeyPermission::WrapKey,
+        Operation::UnwrapKey => KeyPermission::UnwrapKey,
+        Operation::Sign => KeyPermission::Sign,
+        Operation::Verify => KeyPermission::Verify,
+    };
+    Permission::Key(key)
+}
+
+/// Whether holding `permission` is enough for an operation that needs `needed`.
+fn covers(permission: Permission, needed: Permission) -> bool {
+    let all = matches!(
+        (permission, needed),
+        (Permission::Secret(SecretPermission::All), Permission::Secret(_))
+            | (Permission::Key(KeyPermission::All), Permission::Key(_))
+    );
+    all || permission == needed
 }
 
 #[test]
 fn each_permission_opens_exactly_its_operations() {
     let world = World::new();
-    for &permission in SecretPermission::VALUES {
-        let caller = world.caller_with(&[permission]);
+    let secrets = SecretPermission::VALUES.iter().map(|&permission| {
+        let set = PermissionSet { secrets: Granted::of(&[permission]), ..PermissionSet::default() };
+        (Permission::Secret(permission), set)
+    });
+    let keys = KeyPermission::VALUES.iter().map(|&permission| {
+        let set = PermissionSet { keys: Granted::of(&[permission]), ..PermissionSet::default() };
+        (Permission::Key(permission), set)
+    });
+    let caller = world.caller_with(&[]);
+    for (permission, set) in secrets.chain(keys) {
+        let change = PolicyChange::Replace(vec![policy(&caller, set)]);
+        world.installation.vaults().set_access_policies(&world.operator(), &world.vault.name(), change, NOW).unwrap();
         for operation in Operation::every() {
             let error = attempt(&world, &caller, operation);
-            let allowed = permission == SecretPermission::All || permission == needed(operation);
-            assert_eq!(!is_denied(error.as_ref()), allowed, "{operation:?} with {permission:?}: {error:?}");
+            let allowed = covers(permission, needed(operation));
+            assert_eq!(!is_denied(error.as_ref()), allowed, "{operation:?} with {permission}: {error:?}");
         }
     }
 }
@@ -143,14 +213,18 @@ fn taking_a_permission_away_is_effective_at_once() {
 }
 
 #[test]
-fn permissions_on_other_kinds_open_no_secret() {
+fn permissions_on_one_kind_open_no_other() {
     let world = World::new();
     let caller = world.caller_with(&[]);
-    let permissions = PermissionSet { secrets: Granted::none(), ..PermissionSet::all() };
-    let change = PolicyChange::Replace(vec![policy(&caller, permissions)]);
-    world.installation.vaults().set_access_policies(&world.operator(), &world.vault.name(), change, NOW).unwrap();
-    for operation in Operation::every() {
-        assert!(is_denied(attempt(&world, &caller, operation).as_ref()), "{operation:?}");
+    let without_secrets = PermissionSet { secrets: Granted::none(), ..PermissionSet::all() };
+    let without_keys = PermissionSet { keys: Granted::none(), ..PermissionSet::all() };
+    for (permissions, closed) in [(without_secrets, ObjectKind::Secrets), (without_keys, ObjectKind::Keys)] {
+        let change = PolicyChange::Replace(vec![policy(&caller, permissions)]);
+        world.installation.vaults().set_access_policies(&world.operator(), &world.vault.name(), change, NOW).unwrap();
+        for operation in Operation::every() {
+            let denied = is_denied(attempt(&world, &caller, operation).as_ref());
+            assert_eq!(denied, operation.kind() == closed, "{operation:?}");
+        }
     }
 }
 

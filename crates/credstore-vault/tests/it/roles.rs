@@ -46,16 +46,24 @@ fn opened_by(role: Role) -> Vec<Operation> {
     use ObjectOperation as O;
     let on_secrets = |operation| Operation::Object(ObjectKind::Secrets, operation);
     let metadata = [O::List, O::ListVersions, O::ListDeleted, O::GetDeleted].map(on_secrets);
+    let on_keys = |operation| Operation::Object(ObjectKind::Keys, operation);
+    let key_metadata = [O::Get, O::List, O::ListVersions, O::ListDeleted, O::GetDeleted].map(on_keys);
+    let of_kind = |kind| Operation::every().filter(move |it| it.kind() == kind).collect::<Vec<_>>();
+    // Microsoft's page of 2026-02-23, role by role.
     match role {
         Role::Administrator => Operation::every().collect(),
-        Role::SecretsOfficer => Operation::every().filter(|it| it.kind() == ObjectKind::Secrets).collect(),
-        Role::SecretsUser | Role::CertificateUser => [&metadata[..], &[on_secrets(O::Get)]].concat(),
-        Role::Reader => metadata.to_vec(),
-        Role::CertificatesOfficer
-        | Role::CryptoOfficer
-        | Role::CryptoServiceEncryptionUser
-        | Role::CryptoServiceReleaseUser
-        | Role::CryptoUser => Vec::new(),
+        Role::SecretsOfficer => of_kind(ObjectKind::Secrets),
+        Role::SecretsUser => [&metadata[..], &[on_secrets(O::Get)]].concat(),
+        Role::CertificateUser => [&metadata[..], &[on_secrets(O::Get)], &key_metadata].concat(),
+        Role::Reader => [&metadata[..], &key_metadata, &[Operation::GetRotationPolicy]].concat(),
+        Role::CryptoOfficer => of_kind(ObjectKind::Keys),
+        Role::CryptoUser => {
+            let uses = [Operation::Encrypt, Operation::Decrypt, Operation::WrapKey, Operation::UnwrapKey];
+            let rest = [on_keys(O::Update), on_keys(O::Backup), Operation::Sign, Operation::Verify];
+            [&key_metadata[..], &uses, &rest].concat()
+        }
+        Role::CryptoServiceEncryptionUser => [&key_metadata[..], &[Operation::WrapKey, Operation::UnwrapKey]].concat(),
+        Role::CertificatesOfficer | Role::CryptoServiceReleaseUser => Vec::new(),
     }
 }
 
