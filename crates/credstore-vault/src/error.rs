@@ -200,6 +200,20 @@ pub enum GroupError {
     Limit,
 }
 
+/// What is wrong about a role assignment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RoleAssignmentError {
+    /// Another id has the same role, principal and scope.
+    #[error("role assignment {0} is the same")]
+    Exists(ObjectId),
+    /// The id names another assignment, and an assignment does not change.
+    #[error("a role assignment cannot be changed")]
+    Fixed,
+    /// There are as many role assignments as may be.
+    #[error("too many role assignments")]
+    Limit,
+}
+
 /// Why a key may not be used for something. Source: contract section 9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefusal {
@@ -288,15 +302,9 @@ pub enum VaultError {
     /// Something is wrong about a resource group.
     #[error(transparent)]
     Group(#[from] GroupError),
-    /// Another id has the same role, principal and scope.
-    #[error("role assignment {0} is the same")]
-    RoleAssignmentExists(ObjectId),
-    /// The id names another assignment, and an assignment does not change.
-    #[error("a role assignment cannot be changed")]
-    RoleAssignmentFixed,
-    /// There are as many role assignments as may be.
-    #[error("too many role assignments")]
-    RoleAssignmentLimit,
+    /// Something is wrong about a role assignment.
+    #[error(transparent)]
+    RoleAssignment(#[from] RoleAssignmentError),
     /// A deleted object of the kind still has this name: recover or purge it.
     #[error("one of the deleted {} is called {name}", kind.as_str())]
     DeletedButRecoverable {

@@ -22,8 +22,8 @@ pub use access::Caller;
 pub use authority::CertificateAuthority;
 pub use directory::Directory;
 pub use error::{
-    AuthorityError, DeniedPlace, DirectoryError, GroupError, KeyRefusal, OpenError, SignInError, StorageError,
-    StoreFailure, TokenRejected, VaultError,
+    AuthorityError, DeniedPlace, DirectoryError, GroupError, KeyRefusal, OpenError, RoleAssignmentError, SignInError,
+    StorageError, StoreFailure, TokenRejected, VaultError,
 };
 pub use installation::{Installation, Operator};
 pub use keys::{KeyRecord, Keys};

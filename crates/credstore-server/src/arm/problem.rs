@@ -1,6 +1,6 @@
 //! Errors of ARM: one table, no wildcard. Codes and texts are Azure's, contract section 15.
 
-use credstore_vault::{Caller, GroupError, VaultError};
+use credstore_vault::{Caller, GroupError, RoleAssignmentError, VaultError};
 use http::{Response, StatusCode};
 use serde_json::json;
 
@@ -295,6 +295,29 @@ fn group_row(error: &GroupError) -> Row {
     }
 }
 
+fn assignment_row(error: &RoleAssignmentError) -> Row {
+    match error {
+        RoleAssignmentError::Exists(id) => (
+            StatusCode::CONFLICT,
+            "RoleAssignmentExists",
+            format!(
+                "The role assignment already exists. The ID of the existing role assignment is {}.",
+                bare(id.as_str())
+            ),
+        ),
+        RoleAssignmentError::Fixed => (
+            StatusCode::BAD_REQUEST,
+            "RoleAssignmentUpdateNotPermitted",
+            "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.".to_owned(),
+        ),
+        RoleAssignmentError::Limit => (
+            StatusCode::BAD_REQUEST,
+            "RoleAssignmentLimitExceeded",
+            "No more role assignments can be created.".to_owned(),
+        ),
+    }
+}
+
 fn vault_row(error: &VaultError) -> Row {
     match error {
         VaultError::VaultNotFound(name) => (
@@ -321,24 +344,7 @@ fn vault_row(error: &VaultError) -> Row {
             "The client does not have authorization to perform this action.".to_owned(),
         ),
         VaultError::Group(error) => group_row(error),
-        VaultError::RoleAssignmentExists(id) => (
-            StatusCode::CONFLICT,
-            "RoleAssignmentExists",
-            format!(
-                "The role assignment already exists. The ID of the existing role assignment is {}.",
-                bare(id.as_str())
-            ),
-        ),
-        VaultError::RoleAssignmentFixed => (
-            StatusCode::BAD_REQUEST,
-            "RoleAssignmentUpdateNotPermitted",
-            "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.".to_owned(),
-        ),
-        VaultError::RoleAssignmentLimit => (
-            StatusCode::BAD_REQUEST,
-            "RoleAssignmentLimitExceeded",
-            "No more role assignments can be created.".to_owned(),
-        ),
+        VaultError::RoleAssignment(error) => assignment_row(error),
         VaultError::PurgeProtected => (
             StatusCode::FORBIDDEN,
             "MethodNotAllowed",
@@ -355,7 +361,7 @@ fn vault_row(error: &VaultError) -> Row {
             ToPeer::NoWrites => unavailable(),
             ToPeer::Broken => internal(),
         },
-        // Operations on secrets do not pass here: if one does, that is a mistake of ours.
+        // Operations on objects do not pass here: if one does, that is a mistake of ours.
         VaultError::ObjectNotFound { .. }
         | VaultError::KeyRefused { .. }
         | VaultError::Key { .. }

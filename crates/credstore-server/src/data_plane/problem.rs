@@ -191,10 +191,7 @@ impl Problem {
                 of_key(error, &version.unwrap_or_else(|| ids.object(ObjectKind::Keys, name.as_str())))
             }
             // Groups and roles are ARM's: these do not pass here.
-            VaultError::Group(_)
-            | VaultError::RoleAssignmentExists(_)
-            | VaultError::RoleAssignmentFixed
-            | VaultError::RoleAssignmentLimit => Self::internal(),
+            VaultError::Group(_) | VaultError::RoleAssignment(_) => Self::internal(),
             VaultError::NotOperator => {
                 Self::forbidden("ForbiddenByPolicy", "Only the operator of this installation may do this.")
             }

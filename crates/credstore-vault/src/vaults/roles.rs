@@ -9,7 +9,7 @@ use credstore_protocol::{ObjectId, Timestamp};
 
 use super::Vaults;
 use crate::access::{Caller, Role, RoleAssignment, Scope};
-use crate::error::{StoreFailure, VaultError};
+use crate::error::{RoleAssignmentError, StoreFailure, VaultError};
 use crate::seal::{DataKey, Place, kind};
 use crate::storage::{Batch, Expected};
 
@@ -92,9 +92,9 @@ impl Vaults {
     /// whether the assignment is new.
     ///
     /// # Errors
-    /// [`VaultError::RoleAssignmentFixed`] when the id names another assignment,
-    /// [`VaultError::RoleAssignmentExists`] when another id has the same content,
-    /// [`VaultError::RoleAssignmentLimit`], [`VaultError::BadParameter`], [`VaultError::NotOperator`].
+    /// [`RoleAssignmentError::Fixed`] when the id names another assignment,
+    /// [`RoleAssignmentError::Exists`] when another id has the same content,
+    /// [`RoleAssignmentError::Limit`], [`VaultError::BadParameter`], [`VaultError::NotOperator`].
     pub fn assign_role(
         &self,
         caller: &Caller,
@@ -110,7 +110,7 @@ impl Vaults {
         };
         if let Some(found) = known.iter().find(|other| other.id == new.id) {
             if !same(found) {
-                return Err(VaultError::RoleAssignmentFixed);
+                return Err(RoleAssignmentError::Fixed.into());
             }
             if found.description == new.description {
                 return Ok((found.clone(), false));
@@ -119,10 +119,10 @@ impl Vaults {
             return Ok((self.put_assignment(&known, described)?, false));
         }
         if let Some(found) = known.iter().find(|other| same(other)) {
-            return Err(VaultError::RoleAssignmentExists(found.id.clone()));
+            return Err(RoleAssignmentError::Exists(found.id.clone()).into());
         }
         if known.len() >= ROLE_ASSIGNMENTS_MAX {
-            return Err(VaultError::RoleAssignmentLimit);
+            return Err(RoleAssignmentError::Limit.into());
         }
         let NewRoleAssignment { id, scope, role, principal, description } = new;
         let made = RoleAssignment { id, scope, role, principal, description, created: now, updated: now };
@@ -225,7 +225,7 @@ mod tests {
         vaults.set_assignments(Arc::new([first.clone()].into_iter().chain(filler).collect()));
         assert!(vaults.assign_role(&caller, new(ROLE_ASSIGNMENTS_MAX), NOW).is_ok());
         let over = vaults.assign_role(&caller, new(ROLE_ASSIGNMENTS_MAX + 1), NOW);
-        assert_eq!(over, Err(VaultError::RoleAssignmentLimit));
+        assert_eq!(over, Err(RoleAssignmentError::Limit.into()));
         vaults.unassign_role(&caller, &first.scope, &first.id).unwrap();
         assert!(vaults.assign_role(&caller, new(ROLE_ASSIGNMENTS_MAX + 1), NOW).is_ok());
     }

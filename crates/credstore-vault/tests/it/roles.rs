@@ -7,7 +7,7 @@ use credstore_vault::access::{
     Caller, ObjectKind, ObjectOperation, Operation, PermissionModel, Role, Scope, SecretPermission, VaultScope,
 };
 use credstore_vault::vaults::{NewRoleAssignment, ROLE_DESCRIPTION_MAX, VaultSpec};
-use credstore_vault::{Installation, Secrets, VaultError};
+use credstore_vault::{Installation, RoleAssignmentError, Secrets, VaultError};
 
 use crate::permissions::{attempt, is_denied};
 use crate::world::{DAY, NOW, World, later, name, set, vault_name};
@@ -188,10 +188,13 @@ fn an_assignment_is_made_once_and_only_its_description_changes() {
     let again = Installation::over(Arc::clone(&world.storage), &world.root_key, NOW).unwrap();
     assert_eq!(*again.vaults().role_assignments(&operator).unwrap(), [described.0], "on disk too");
     let other = NewRoleAssignment { role: Role::SecretsUser, ..first.clone() };
-    assert_eq!(vaults.assign_role(&operator, other, NOW), Err(VaultError::RoleAssignmentFixed));
+    assert_eq!(vaults.assign_role(&operator, other, NOW), Err(VaultError::RoleAssignment(RoleAssignmentError::Fixed)));
     let id: ObjectId = "10000000-0000-4000-8000-000000000003".parse().unwrap();
     let twin = NewRoleAssignment { id: id.clone(), ..first.clone() };
-    assert_eq!(vaults.assign_role(&operator, twin, NOW), Err(VaultError::RoleAssignmentExists(ID.parse().unwrap())));
+    assert_eq!(
+        vaults.assign_role(&operator, twin, NOW),
+        Err(VaultError::RoleAssignment(RoleAssignmentError::Exists(ID.parse().unwrap())))
+    );
     for (length, good) in [(ROLE_DESCRIPTION_MAX, true), (ROLE_DESCRIPTION_MAX + 1, false)] {
         let scope = Scope::Group(format!("g{length}"));
         let id = format!("10000000-0000-4000-8000-00000000{length:04}").parse().unwrap();
