@@ -49,9 +49,7 @@ impl Numbers {
             true => Installation::open(folder, &root_key, NOW)?,
             false => Installation::open_or_create(folder, &root_key, NOW)?,
         };
-        let operator = installation.operator().clone();
-        let tenant = installation.tenant().clone();
-        let caller = Caller { tenant, object_id: operator.object_id, app_id: operator.client_id };
+        let caller = installation.operator_caller();
         let name: VaultName = "numbers".parse()?;
         let vault = match installation.vaults().open(&name) {
             Err(VaultError::VaultNotFound(_)) if !must_exist => {

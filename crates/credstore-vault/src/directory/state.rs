@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::certificate;
 use super::{Application, KeyCredential, ServicePrincipal};
 use crate::error::{DirectoryError, StoreFailure};
-use crate::seal::{DataKey, Place, kind};
-use crate::storage::Row;
+use crate::seal::{DataKey, kind};
 
 /// An application with everything that belongs to it.
 #[derive(Clone, Debug)]
@@ -99,10 +98,9 @@ impl State {
 
     /// Reads every registration.
     pub(super) fn load(system: &DataKey) -> Result<Self, DirectoryError> {
-        let rows = system.storage().scan(&[kind::APPLICATION], None, usize::MAX)?;
         let mut state = Self::default();
-        for (key, row) in &rows {
-            let registered = open(system, key, row)?;
+        for stored in system.every_record(kind::APPLICATION, WHAT)? {
+            let registered = registered(stored)?;
             state.0.insert(registered.app_id.clone(), Arc::new(registered));
         }
         Ok(state)
@@ -130,13 +128,13 @@ struct StoredKey {
 }
 
 pub(super) fn row_key(system: &DataKey, client: &ClientId) -> Vec<u8> {
-    let mut key = vec![kind::APPLICATION];
-    key.extend_from_slice(&system.tag(client.as_str()));
-    key
+    system.row_key(kind::APPLICATION, client.as_str())
 }
 
+const WHAT: &str = "an application";
+
 fn damaged() -> DirectoryError {
-    StoreFailure::damaged("an application").into()
+    StoreFailure::damaged(WHAT).into()
 }
 
 pub(super) fn sealed(system: &DataKey, registered: &Registered) -> Result<Vec<u8>, DirectoryError> {
@@ -155,14 +153,10 @@ pub(super) fn sealed(system: &DataKey, registered: &Registered) -> Result<Vec<u8
         keys: registered.keys.iter().map(stored_key).collect(),
         principal: registered.principal.clone(),
     };
-    let plain = serde_json::to_vec(&stored).map_err(|_| damaged())?;
-    let key = row_key(system, &registered.app_id);
-    Ok(system.seal(Place::named(kind::APPLICATION, &key[1..]), &plain)?)
+    Ok(system.sealed_record(&row_key(system, &registered.app_id), WHAT, &stored)?)
 }
 
-fn open(system: &DataKey, key: &[u8], row: &Row) -> Result<Registered, DirectoryError> {
-    let plain = system.open(Place::named(kind::APPLICATION, &key[1..]), &row.value).map_err(|_| damaged())?;
-    let stored: StoredApplication = serde_json::from_slice(&plain).map_err(|_| damaged())?;
+fn registered(stored: StoredApplication) -> Result<Registered, DirectoryError> {
     let registered_key = |key: StoredKey| {
         let certificate_der = STANDARD.decode(key.certificate).map_err(|_| damaged())?;
         let certificate = certificate::read(&certificate_der).map_err(|_| damaged())?;

@@ -19,6 +19,7 @@ use files::{Access, FolderLock};
 use founding::Opened;
 pub use operator::{OPERATOR_LIFETIME, Operator, RENEW_BEFORE};
 
+use crate::access::Caller;
 use crate::authority::CertificateAuthority;
 use crate::directory::Directory;
 use crate::error::{DirectoryError, OpenError, StorageError, StoreFailure};
@@ -224,6 +225,12 @@ impl Installation {
     /// The built-in application.
     pub fn operator(&self) -> &Operator {
         &self.operator
+    }
+
+    /// The operator as the one who asks, for work in the operator's name.
+    pub fn operator_caller(&self) -> Caller {
+        let Operator { object_id, client_id, .. } = self.operator.clone();
+        Caller { tenant: self.tenant().clone(), object_id, app_id: client_id }
     }
 
     /// The operator's private key and certificate, PEM, as in `operator.pem`.

@@ -18,13 +18,12 @@ use super::{KeyError, KeyShape, RsaSize};
 
 /// An asymmetric key with its private half. `Debug` shows the shape only.
 pub struct KeyMaterial {
-    shape: KeyShape,
     pub(super) pair: Pair,
 }
 
 /// The library has two types for the private half of one RSA key: one signs, the other decrypts.
 pub(super) enum Pair {
-    Rsa { signing: Box<RsaKeyPair>, decrypting: PrivateDecryptingKey },
+    Rsa { size: RsaSize, signing: Box<RsaKeyPair>, decrypting: PrivateDecryptingKey },
     Ec { curve: Curve, signing: EcdsaKeyPair },
 }
 
@@ -61,23 +60,26 @@ impl KeyMaterial {
                 .map(|pair| Self::of_ec(curve, pair))
                 .map_err(|_| KeyError::Damaged),
         };
-        opened.ok().filter(|key| key.shape == shape).ok_or(KeyError::Damaged)
+        opened.ok().filter(|key| key.shape() == shape).ok_or(KeyError::Damaged)
     }
 
     pub(super) fn of_rsa(signing: RsaKeyPair) -> Result<Self, KeyError> {
         let der = rsa_pkcs8(&signing)?;
         let decrypting = PrivateDecryptingKey::from_pkcs8(&der).map_err(|_| KeyError::Library)?;
-        let shape = KeyShape::Rsa(RsaSize::of_bits(decrypting.key_size_bits())?);
-        Ok(Self { shape, pair: Pair::Rsa { signing: Box::new(signing), decrypting } })
+        let size = RsaSize::of_bits(decrypting.key_size_bits())?;
+        Ok(Self { pair: Pair::Rsa { size, signing: Box::new(signing), decrypting } })
     }
 
     pub(super) fn of_ec(curve: Curve, signing: EcdsaKeyPair) -> Self {
-        Self { shape: KeyShape::Ec(curve), pair: Pair::Ec { curve, signing } }
+        Self { pair: Pair::Ec { curve, signing } }
     }
 
     /// Kind and size.
     pub fn shape(&self) -> KeyShape {
-        self.shape
+        match &self.pair {
+            Pair::Rsa { size, .. } => KeyShape::Rsa(*size),
+            Pair::Ec { curve, .. } => KeyShape::Ec(*curve),
+        }
     }
 
     /// The whole key, to be sealed: PKCS#8 version 1 in DER (RFC 5208).
@@ -101,7 +103,7 @@ impl KeyMaterial {
     pub fn public(&self) -> Result<JsonWebKey, KeyError> {
         let mut public = JsonWebKey {
             kid: None,
-            kty: self.shape.key_type(),
+            kty: self.shape().key_type(),
             key_ops: None,
             n: None,
             e: None,
@@ -130,7 +132,7 @@ impl KeyMaterial {
 
 impl fmt::Debug for KeyMaterial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyMaterial").field("shape", &self.shape).finish_non_exhaustive()
+        f.debug_struct("KeyMaterial").field("shape", &self.shape()).finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@
 //! Cipher: AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D), at most [`USES_MAX`] records for a key.
 
 mod data_key;
+mod records;
 mod root_key;
 
 pub use data_key::{DataKey, Keyring, OwnerId, SealError, USES_MAX};

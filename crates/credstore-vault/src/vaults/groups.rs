@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use credstore_protocol::{Timestamp, VaultName};
+use credstore_protocol::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{VAULT_TAGS_MAX, VAULT_TEXT_MAX};
 use super::{VaultRecord, Vaults, roles};
 use crate::access::{Caller, RoleAssignment, Scope};
 use crate::error::{GroupError, StoreFailure, VaultError};
-use crate::seal::{DataKey, Place, kind};
+use crate::seal::{DataKey, kind};
 use crate::storage::Batch;
 
 /// Most resource groups. Source: Azure subscription limits, "Resource groups per subscription: 980".
@@ -48,20 +48,15 @@ impl ResourceGroup {
 
 pub(super) type Groups = Arc<Vec<ResourceGroup>>;
 
+const WHAT: &str = "a resource group";
+
 fn row_key(system: &DataKey, name: &str) -> Vec<u8> {
-    let mut key = vec![kind::RESOURCE_GROUP];
-    key.extend_from_slice(&system.tag(&name.to_ascii_lowercase()));
-    key
+    system.row_key(kind::RESOURCE_GROUP, &name.to_ascii_lowercase())
 }
 
 /// Reads every group that has a row.
 pub(super) fn load(system: &DataKey) -> Result<Groups, StoreFailure> {
-    let damaged = || StoreFailure::damaged("a resource group");
-    let mut groups = Vec::new();
-    for (key, row) in &system.storage().scan(&[kind::RESOURCE_GROUP], None, usize::MAX)? {
-        let plain = system.open(Place::named(kind::RESOURCE_GROUP, &key[1..]), &row.value).map_err(|_| damaged())?;
-        groups.push(serde_json::from_slice::<ResourceGroup>(&plain).map_err(|_| damaged())?);
-    }
+    let mut groups: Vec<ResourceGroup> = system.every_record(kind::RESOURCE_GROUP, WHAT)?;
     groups.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Arc::new(groups))
 }
@@ -113,8 +108,7 @@ impl Vaults {
             return Err(GroupError::Limit.into());
         }
         let key = row_key(&self.system, name);
-        let plain = serde_json::to_vec(&group).map_err(|_| StoreFailure::damaged("a resource group"))?;
-        let sealed = self.system.seal(Place::named(kind::RESOURCE_GROUP, &key[1..]), &plain)?;
+        let sealed = self.system.sealed_record(&key, WHAT, &group)?;
         let mut batch = Batch::default();
         batch.put(key, sealed);
         self.commit(batch)?;
@@ -157,7 +151,7 @@ impl Vaults {
             return Err(GroupError::NotFound(name.to_owned()).into());
         }
         for vault in self.vaults_in(name)? {
-            self.delete_held(&vault, now)?;
+            self.delete_held(&vault.name, now)?;
         }
         let mut batch = Batch::default();
         batch.delete(row_key(&self.system, name));
@@ -188,24 +182,13 @@ impl Vaults {
         if let Some(group) = self.group_rows().iter().find(|group| group.is(name)) {
             return Ok(Some(group.clone()));
         }
-        for (stored, _) in self.every(kind::VAULT)? {
-            let vault = stored.record()?;
-            if vault.resource_group.eq_ignore_ascii_case(name) {
-                return Ok(Some(ResourceGroup::of(&vault)));
-            }
-        }
-        Ok(None)
+        Ok(self.vaults_in(name)?.first().map(ResourceGroup::of))
     }
 
-    fn vaults_in(&self, group: &str) -> Result<Vec<VaultName>, VaultError> {
-        let mut names = Vec::new();
-        for (stored, _) in self.every(kind::VAULT)? {
-            let vault = stored.record()?;
-            if vault.resource_group.eq_ignore_ascii_case(group) {
-                names.push(vault.name);
-            }
-        }
-        Ok(names)
+    fn vaults_in(&self, group: &str) -> Result<Vec<VaultRecord>, VaultError> {
+        let records = self.every(kind::VAULT)?.into_iter().map(|(stored, _)| stored.record());
+        let inside = |vault: &VaultRecord| vault.resource_group.eq_ignore_ascii_case(group);
+        records.filter(|record| record.as_ref().map_or(true, inside)).collect()
     }
 
     fn group_rows(&self) -> Groups {
@@ -227,12 +210,7 @@ mod tests {
     #[test]
     fn there_are_at_most_as_many_groups_as_the_limit_says() {
         let installation = Installation::in_memory(NOW);
-        let (vaults, operator) = (installation.vaults(), installation.operator());
-        let caller = Caller {
-            tenant: installation.tenant().clone(),
-            object_id: operator.object_id.clone(),
-            app_id: operator.client_id.clone(),
-        };
+        let (vaults, caller) = (installation.vaults(), installation.operator_caller());
         let put = |at: usize| vaults.put_group(&caller, &format!("g{at}"), "local", None, NOW);
         let (first, _) = put(1).unwrap();
         let filler = (2..RESOURCE_GROUPS_MAX).map(|at| ResourceGroup { name: format!("g{at}"), ..first.clone() });

@@ -12,7 +12,6 @@ mod roles;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use credstore_protocol::encoding::hex_lower;
 use credstore_protocol::{ObjectId, TenantId, Timestamp, VaultName};
 
 use groups::{DEFAULT_GROUP, Groups};
@@ -29,7 +28,7 @@ use crate::access::{Caller, Grant, Operation, PermissionModel, RoleAssignment, a
 use crate::error::{CommitError, DeniedPlace, StoreFailure, VaultError};
 use crate::keys::Keys;
 use crate::objects::{ObjectType, Retention};
-use crate::seal::{DataKey, Place, kind};
+use crate::seal::{DataKey, kind};
 use crate::secrets::{Heads, Secrets, Usage};
 use crate::storage::{Batch, Expected, Revision, Row, Storage};
 
@@ -404,15 +403,11 @@ impl Vaults {
     }
 
     fn row_key(&self, kind: u8, name: &VaultName) -> Vec<u8> {
-        let mut key = vec![kind];
-        key.extend_from_slice(&self.system.tag(&name.canonical()));
-        key
+        self.system.row_key(kind, &name.canonical())
     }
 
     fn open_row(&self, key: &[u8], row: &Row) -> Result<StoredVault, VaultError> {
-        let damaged = || StoreFailure::damaged(format!("a vault, in the row of {}", hex_lower(&key[1..])));
-        let opened = self.system.open(Place::named(key[0], &key[1..]), &row.value).map_err(|_| damaged())?;
-        Ok(serde_json::from_slice(&opened).map_err(|_| damaged())?)
+        Ok(self.system.opened_record(key, "a vault", row)?)
     }
 
     fn stored(&self, kind: u8, name: &VaultName) -> Result<Option<(StoredVault, Revision)>, VaultError> {
@@ -440,8 +435,7 @@ impl Vaults {
 
     fn put(&self, batch: &mut Batch, kind: u8, name: &VaultName, stored: &StoredVault) -> Result<(), VaultError> {
         let key = self.row_key(kind, name);
-        let plain = serde_json::to_vec(stored).map_err(|_| StoreFailure::damaged("a vault"))?;
-        let sealed = self.system.seal(Place::named(kind, &key[1..]), &plain)?;
+        let sealed = self.system.sealed_record(&key, "a vault", stored)?;
         batch.put(key, sealed);
         Ok(())
     }

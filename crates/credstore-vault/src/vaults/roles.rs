@@ -10,7 +10,7 @@ use credstore_protocol::{ObjectId, Timestamp};
 use super::Vaults;
 use crate::access::{Caller, Role, RoleAssignment, Scope};
 use crate::error::{RoleAssignmentError, StoreFailure, VaultError};
-use crate::seal::{DataKey, Place, kind};
+use crate::seal::{DataKey, kind};
 use crate::storage::{Batch, Expected};
 
 /// Most role assignments. Source: Azure subscription limits, "Azure role assignments per Azure subscription: 4,000".
@@ -37,20 +37,15 @@ pub struct NewRoleAssignment {
 
 pub(super) type Assignments = Arc<Vec<RoleAssignment>>;
 
+const WHAT: &str = "a role assignment";
+
 fn row_key(system: &DataKey, id: &ObjectId) -> Vec<u8> {
-    let mut key = vec![kind::ROLE_ASSIGNMENT];
-    key.extend_from_slice(&system.tag(id.as_str()));
-    key
+    system.row_key(kind::ROLE_ASSIGNMENT, id.as_str())
 }
 
 /// Reads every assignment.
 pub(super) fn load(system: &DataKey) -> Result<Assignments, StoreFailure> {
-    let damaged = || StoreFailure::damaged("a role assignment");
-    let mut assignments = Vec::new();
-    for (key, row) in &system.storage().scan(&[kind::ROLE_ASSIGNMENT], None, usize::MAX)? {
-        let plain = system.open(Place::named(kind::ROLE_ASSIGNMENT, &key[1..]), &row.value).map_err(|_| damaged())?;
-        assignments.push(serde_json::from_slice::<RoleAssignment>(&plain).map_err(|_| damaged())?);
-    }
+    let mut assignments: Vec<RoleAssignment> = system.every_record(kind::ROLE_ASSIGNMENT, WHAT)?;
     assignments.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
     Ok(Arc::new(assignments))
 }
@@ -137,8 +132,7 @@ impl Vaults {
     ) -> Result<RoleAssignment, VaultError> {
         let at = known.iter().position(|other| other.id == assignment.id);
         let key = row_key(&self.system, &assignment.id);
-        let plain = serde_json::to_vec(&assignment).map_err(|_| StoreFailure::damaged("a role assignment"))?;
-        let sealed = self.system.seal(Place::named(kind::ROLE_ASSIGNMENT, &key[1..]), &plain)?;
+        let sealed = self.system.sealed_record(&key, WHAT, &assignment)?;
         let mut batch = Batch::default();
         if at.is_none() {
             batch.expect(key.clone(), Expected::Absent);
@@ -202,19 +196,14 @@ impl Vaults {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Caller, Installation};
+    use crate::Installation;
 
     const NOW: Timestamp = Timestamp(1_800_000_000);
 
     #[test]
     fn there_are_at_most_as_many_assignments_as_the_limit_says() {
         let installation = Installation::in_memory(NOW);
-        let (vaults, operator) = (installation.vaults(), installation.operator());
-        let caller = Caller {
-            tenant: installation.tenant().clone(),
-            object_id: operator.object_id.clone(),
-            app_id: operator.client_id.clone(),
-        };
+        let (vaults, caller) = (installation.vaults(), installation.operator_caller());
         let id = |at: usize| format!("10000000-0000-4000-8000-{at:012}").parse::<ObjectId>().unwrap();
         let new = |at: usize| {
             let scope = Scope::Group(format!("g{at}"));

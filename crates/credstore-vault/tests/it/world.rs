@@ -65,8 +65,7 @@ impl World {
 }
 
 pub(crate) fn operator(installation: &Installation) -> Caller {
-    let operator = installation.operator().clone();
-    Caller { tenant: installation.tenant().clone(), object_id: operator.object_id, app_id: operator.client_id }
+    installation.operator_caller()
 }
 
 pub(crate) fn policy(caller: &Caller, permissions: PermissionSet) -> AccessPolicy {
