@@ -151,6 +151,34 @@ pub struct AccessPolicyList {
     pub access_policies: Vec<AccessPolicyEntry>,
 }
 
+/// A role of a principal, as `roleAssignments` shows it and as `PUT …/roleAssignments/{id}` takes it. Members that only
+/// Azure sets are left out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoleAssignmentResource {
+    /// What is assigned, and to whom.
+    pub properties: RoleAssignmentProperties,
+}
+
+/// The properties of [`RoleAssignmentResource`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleAssignmentProperties {
+    /// `/subscriptions/{s}/providers/Microsoft.Authorization/roleDefinitions/{guid}`.
+    pub role_definition_id: String,
+    /// Object id of the principal.
+    pub principal_id: String,
+    /// `ServicePrincipal`; Azure looks it up when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_type: Option<String>,
+}
+
+impl RoleAssignmentProperties {
+    /// The GUID of the role.
+    pub fn role(&self) -> &str {
+        self.role_definition_id.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// A list of resources.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use credstore_protocol::VaultName;
 use credstore_protocol::arm::{
-    AccessPolicyEntry, AccessPolicyList, AccessPolicyParameters, ResourceList, VaultProperties, VaultResource,
-    VaultUpdate,
+    AccessPolicyEntry, AccessPolicyList, AccessPolicyParameters, ResourceList, RoleAssignmentProperties,
+    RoleAssignmentResource, VaultProperties, VaultResource, VaultUpdate,
 };
+use credstore_protocol::{ObjectId, VaultName};
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ use crate::transport::Transport;
 pub const API_VERSION: &str = "2024-11-01";
 /// The version of resource groups we speak.
 const GROUPS_API_VERSION: &str = "2024-11-01";
+/// The version of role assignments we speak.
+const ROLES_API_VERSION: &str = "2022-04-01";
 /// Pause between two looks at a change that Azure finishes later. Source: Azure CLI polls every few seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -266,6 +268,47 @@ impl ArmClient {
         let ask = Self::about(Method::PUT, path, name).with_json(&parameters);
         let answer: AccessPolicyParameters = self.door.json(ask, when).await?;
         Ok(answer.properties)
+    }
+
+    fn assignments_path(&self, name: &VaultName, rest: &str) -> String {
+        let group = self.group_path();
+        format!(
+            "{group}/providers/Microsoft.KeyVault/vaults/{name}/providers/Microsoft.Authorization/roleAssignments{rest}\
+             ?api-version={ROLES_API_VERSION}"
+        )
+    }
+
+    /// The roles that `principal` has in the vault: those given there, and those given around it.
+    pub async fn role_assignments(
+        &self,
+        name: &VaultName,
+        principal: &ObjectId,
+        when: When,
+    ) -> Result<Vec<RoleAssignmentResource>, AzureError> {
+        let filter = segment(&format!("atScope() and assignedTo('{principal}')"));
+        let path = format!("{}&$filter={filter}", self.assignments_path(name, ""));
+        self.door.list::<ResourceList<RoleAssignmentResource>>(Self::about(Method::GET, path, name), when).await
+    }
+
+    /// Gives the role with the GUID `role` to a service principal, in the vault.
+    pub async fn assign_role(
+        &self,
+        name: &VaultName,
+        role: &str,
+        principal: &ObjectId,
+        when: When,
+    ) -> Result<RoleAssignmentResource, AzureError> {
+        let subscription = segment(&self.subscription);
+        let properties = RoleAssignmentProperties {
+            role_definition_id: format!(
+                "/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+            ),
+            principal_id: principal.to_string(),
+            principal_type: Some("ServicePrincipal".to_owned()),
+        };
+        let path = self.assignments_path(name, &format!("/{}", uuid::Uuid::new_v4()));
+        let ask = Self::about(Method::PUT, path, name).with_json(&RoleAssignmentResource { properties });
+        self.door.json(ask, when).await
     }
 }
 

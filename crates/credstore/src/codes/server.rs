@@ -61,4 +61,12 @@ codes! {
          AzureKeyVault.";
     IDENTITY_NOT_STARTED = "CS6029", Unexpected, "the endpoint of the managed identity did not start",
         "`run --azure-env` starts a second process that answers on a port of 127.0.0.1. The message says what it said.";
+    SEED_INVALID = "CS6030", Invalid, "the file is not a seed",
+        "`serve --seed` takes a JSON object with apps and vaults. Every key is checked: one that is not known is probably \
+         misspelt. The message says where the mistake is, and nothing was changed.";
+    SEED_READABLE = "CS6031", Permission, "others can read the values in the seed",
+        "A seed with values in it is a file of passwords: chmod 600 it. Values that stand in other files or in the \
+         environment are named with {\"file\": \"path\"} and {\"env\": \"NAME\"}.";
+    SEED_VALUE_MISSING = "CS6032", Invalid, "a variable that the seed names is not set",
+        "The seed takes a value from the environment of `credstore serve`, and it is not there or empty.";
 }

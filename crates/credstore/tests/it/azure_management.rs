@@ -127,6 +127,33 @@ async fn the_bodies_for_arm_are_those_of_the_contract() {
 }
 
 #[tokio::test]
+async fn a_role_is_looked_up_and_given_in_the_scope_of_the_vault() {
+    // Source: learn.microsoft.com "Role Assignments", Create and List For Resource (REST, 2022-04-01).
+    const ROLE: &str = "4633458b-17de-408a-b874-0445c86b69e6";
+    let role = format!("/subscriptions/{TENANT}/providers/Microsoft.Authorization/roleDefinitions/{ROLE}");
+    let assignment = json!({"id": "x", "name": OBJECT, "type": "Microsoft.Authorization/roleAssignments", "properties": {
+        "roleDefinitionId": role, "principalId": OBJECT, "principalType": "ServicePrincipal", "scope": "/", "condition": null}});
+    let fake = Fake::signed_in(move |seen, _| match seen.method.as_str() {
+        "GET" => reply(200, &[], &json!({ "value": [assignment] }).to_string()),
+        _ => reply(201, &[], &assignment.to_string()),
+    });
+    let (arm, name) = (arm(&fake), vault_name());
+    let found = arm.role_assignments(&name, &object(), now()).await.unwrap();
+    assert_eq!(found.iter().map(|one| one.properties.role()).collect::<Vec<_>>(), [ROLE]);
+    arm.assign_role(&name, ROLE, &object(), now()).await.unwrap();
+    let asked = fake.asked();
+    let scope = format!("/subscriptions/{TENANT}/resourceGroups/credstore/providers/Microsoft.KeyVault/vaults/acme-kv");
+    let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments");
+    let filter = format!("atScope%28%29%20and%20assignedTo%28%27{OBJECT}%27%29");
+    assert_eq!(asked[0].line(), format!("GET {path}?api-version=2022-04-01&$filter={filter}"));
+    let id = asked[1].path.strip_prefix(&format!("{path}/")).unwrap().strip_suffix("?api-version=2022-04-01").unwrap();
+    assert!(id.parse::<ObjectId>().is_ok() && asked[1].method == "PUT", "{id}");
+    let body =
+        json!({"properties": {"roleDefinitionId": role, "principalId": OBJECT, "principalType": "ServicePrincipal"}});
+    assert_eq!(asked[1].json(), body);
+}
+
+#[tokio::test]
 async fn access_policies_are_added_replaced_and_removed_under_their_own_paths() {
     for (change, segment) in [
         (AccessPolicyChange::Add, "add"),
