@@ -116,6 +116,11 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// CS0106 when the file cannot be read or is larger.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    read_with_metadata(path).map(|(bytes, _)| bytes)
+}
+
+/// As [`read`], with what the system says about the very file that was read.
+pub(crate) fn read_with_metadata(path: &Path) -> Result<(Zeroizing<Vec<u8>>, std::fs::Metadata), CliError> {
     let opened = File::open(path).and_then(|file| file.metadata().map(|found| (file, found)));
     let (file, found) = opened.map_err(|error| unreadable(path, &reason(&error)))?;
     if found.is_dir() {
@@ -127,7 +132,7 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &reason(&error)))?;
     match bytes.len() as u64 > FILE_MAX {
         true => Err(unreadable(path, "it is larger than 16 MiB")),
-        false => Ok(bytes),
+        false => Ok((bytes, found)),
     }
 }
 
@@ -136,7 +141,14 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
 /// # Errors
 /// As [`read`], and CS0106 when it is not UTF-8.
 pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>, CliError> {
-    let bytes = read(path)?;
+    text(path, read(path)?)
+}
+
+/// What was read from `path`, as text.
+///
+/// # Errors
+/// CS0106 when it is not UTF-8.
+pub(crate) fn text(path: &Path, bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, CliError> {
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
         Err(_) => Err(unreadable(path, "it is not UTF-8 text")),

@@ -15,6 +15,7 @@ mod logs;
 mod names;
 mod output;
 mod secret_input;
+mod seed;
 mod setup;
 mod site;
 mod time_text;

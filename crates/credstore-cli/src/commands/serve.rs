@@ -18,6 +18,7 @@ use crate::errors::CliError;
 use crate::files::{self, Existing};
 use crate::logs;
 use crate::output::Output;
+use crate::seed::{Applied, Seed};
 use crate::site::{self, Absent, Announced, Endpoint};
 use crate::world::World;
 
@@ -34,6 +35,9 @@ pub(crate) struct Serve {
     /// Zone of the names: vaults are {vault}.vault.ZONE
     #[arg(long, value_name = "ZONE", default_value = site::DEFAULT_ZONE)]
     zone: String,
+    /// File that says which apps, vaults and secrets are to be there; what is missing is made
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
     /// Certificate chain, PEM, instead of one from the local authority
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -49,13 +53,21 @@ impl Serve {
         let listen = free_port(address(&self.listen).await?)?;
         let site = Site { zone: self.zone.to_ascii_lowercase(), port: listen.port() };
         let tls = self.tls(world, out)?;
+        let seed = self.seed.as_deref().map(|file| Seed::read(file, world)).transpose()?;
         let folder = world.data_folder();
         let stop = Stop::new()?;
-        let installation = opened(world, &folder).await?;
-        let server = Server { installation: Arc::new(installation), folder, site, listen };
+        let installation = Arc::new(opened(world, &folder).await?);
+        let seeded = match seed {
+            None => None,
+            Some(seed) => {
+                let connection = site::in_process(installation.clone(), site.clone(), world)?;
+                Some(seed.apply(&connection, world).await?)
+            }
+        };
+        let server = Server { installation, folder, site, listen };
         let mut announced = None;
         let mut failed = None;
-        let ready = |address: SocketAddr| match server.announce(address, self.ready_file.as_deref(), out) {
+        let ready = |address: SocketAddr| match server.announce(address, self.ready_file.as_deref(), seeded, out) {
             Ok(guard) => announced = Some(guard),
             Err(error) => failed = Some(error),
         };
@@ -122,11 +134,17 @@ impl Server {
         Announced::new(&self.folder, &endpoint)
     }
 
-    fn announce(&self, address: SocketAddr, ready: Option<&Path>, out: &mut Output) -> Result<Announced, CliError> {
+    fn announce(
+        &self,
+        address: SocketAddr,
+        ready: Option<&Path>,
+        seeded: Option<Applied>,
+        out: &mut Output,
+    ) -> Result<Announced, CliError> {
         let announced = self.endpoint(address)?;
         let suffix = self.site.resource().trim_start_matches("https://").to_owned();
         let (authority, tenant) = (self.site.authority_host(), self.installation.tenant());
-        let object = json!({
+        let mut object = json!({
             "listen": address.to_string(),
             "pid": std::process::id(),
             "dataDir": self.folder.display().to_string(),
@@ -135,11 +153,17 @@ impl Server {
             "vaultDnsSuffix": suffix,
             "caFile": self.folder.join(site::CA_FILE).display().to_string(),
         });
+        if let Some(Applied { made, kept }) = seeded {
+            object["seed"] = json!({ "made": made, "alreadyThere": kept });
+        }
         out.result(object, || {
             let mut text = format!("Serving {} on {address}\n", self.folder.display());
             text.push_str(&format!("  Vaults     https://{{vault}}.{suffix}\n"));
             text.push_str(&format!("  Authority  https://{authority}/{tenant}\n"));
             text.push_str(&format!("  TLS        {}\n", self.folder.join(site::CA_FILE).display()));
+            if let Some(Applied { made, kept }) = seeded {
+                text.push_str(&format!("  Seed       {made} made, {kept} already there\n"));
+            }
             text.push_str("Ctrl+C stops it.\n");
             text
         })?;

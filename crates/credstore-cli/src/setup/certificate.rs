@@ -15,7 +15,7 @@ use crate::errors::CliError;
 use crate::files::{self, Existing};
 
 /// Bits of a new RSA key. Source: the set-up guide, `rsa:2048`.
-const KEY_BITS: u32 = 2048;
+pub(crate) const KEY_BITS: u32 = 2048;
 
 /// What the file is.
 pub(super) enum Found {

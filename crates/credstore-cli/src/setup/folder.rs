@@ -70,7 +70,7 @@ pub(crate) fn keep_old(file: &Path) -> Result<Option<PathBuf>, CliError> {
 }
 
 /// CS9001: a thread of ours ended without its work.
-pub(super) fn stopped(error: &tokio::task::JoinError) -> CliError {
+pub(crate) fn stopped(error: &tokio::task::JoinError) -> CliError {
     Diagnosis::error(&internal::BUG, "the work ended before its result").cause(error.to_string()).into()
 }
 

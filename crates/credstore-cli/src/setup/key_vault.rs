@@ -8,7 +8,7 @@ use crate::errors::CliError;
 use crate::site;
 
 /// Days that deleted secrets are kept in a new vault. Source: Key Vault, default of `az keyvault create`.
-const RETENTION_DAYS: u16 = 90;
+pub(crate) const RETENTION_DAYS: u16 = 90;
 
 pub(super) async fn look(ground: &Ground<'_>) -> Result<Row, CliError> {
     let row = |name: &str, standing, state: &str| Ok(Row::new(Step::Vault, "Key Vault", name, standing, state));

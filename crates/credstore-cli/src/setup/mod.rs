@@ -12,7 +12,7 @@ mod app;
 pub(crate) mod certificate;
 pub(crate) mod entry;
 pub(crate) mod folder;
-mod key_vault;
+pub(crate) mod key_vault;
 pub(crate) mod report;
 pub(crate) mod state;
 

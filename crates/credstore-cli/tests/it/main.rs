@@ -8,6 +8,7 @@ mod folders;
 mod formats;
 mod quickstart;
 mod samples;
+mod seeding;
 mod serving;
 mod setup;
 mod sign_in;

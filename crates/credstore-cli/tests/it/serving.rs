@@ -1,7 +1,7 @@
 //! With a server on the data folder: commands find it, and it leaves nothing behind.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use credstore::azure::certificate::generate;
@@ -12,13 +12,20 @@ use crate::bench::Bench;
 /// How long a server may take to answer before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A server on a free port, which says when it is ready.
+pub(crate) const SERVE: [&str; 5] = ["serve", "--listen", "127.0.0.1:0", "--ready-file", "ready"];
+
 pub(crate) struct Served(Child);
 
 impl Served {
     pub(crate) fn on(bench: &Bench) -> Self {
+        Self::by(bench, bench.command(&[&SERVE[..], &["-q"]].concat()).stdout(Stdio::null()))
+    }
+
+    /// The server that `command` starts, once it is ready.
+    pub(crate) fn by(bench: &Bench, command: &mut Command) -> Self {
         let ready = bench.path("ready");
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--ready-file", "ready", "-q"];
-        let child = bench.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child = command.stderr(Stdio::null()).spawn().unwrap();
         let mut served = Self(child);
         let begun = Instant::now();
         while !ready.exists() {

@@ -1,6 +1,6 @@
 //! `credstore vault`: the vaults of the embedded vault, as `az keyvault`.
 
-mod access_policy;
+pub(crate) mod access_policy;
 mod deleted;
 mod secret;
 mod secret_json;

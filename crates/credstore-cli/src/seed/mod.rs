@@ -1,0 +1,96 @@
+//! A seed: what an installation holds before it answers anybody, for development and tests.
+//!
+//! `serve --seed FILE` reads the file, looks up every value that stands elsewhere, and then asks the installation for
+//! what is missing, in process and as its operator, through the same requests as every other command. What is there is
+//! left alone, so that a seed may be applied again and again; nothing is ever taken away.
+
+mod apply;
+mod document;
+
+use std::path::{Path, PathBuf};
+
+use credstore::codes::server as codes;
+use credstore::diagnosis::{Diagnosis, Place};
+use credstore::platform;
+use credstore_protocol::Secret;
+use zeroize::Zeroizing;
+
+use crate::errors::CliError;
+use crate::files;
+use crate::world::World;
+
+use document::{Document, Source, Vault};
+
+/// A seed that was read, with every value at hand.
+pub(crate) struct Seed {
+    document: Document,
+    /// The folder that relative paths begin at.
+    folder: PathBuf,
+    /// The values of the secrets, vault by vault, in the order of the document.
+    values: Vec<Vec<Secret>>,
+}
+
+/// How much a seed changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// Things that were made or changed.
+    pub(crate) made: usize,
+    /// Things that were as the seed says.
+    pub(crate) kept: usize,
+}
+
+impl Applied {
+    fn count(&mut self, made: bool) {
+        if made {
+            self.made += 1;
+        } else {
+            self.kept += 1;
+        }
+    }
+}
+
+impl Seed {
+    /// Reads the file and every value that it names.
+    ///
+    /// # Errors
+    /// CS6030 when it is not a seed, CS6031 when others can read the values in it, CS6032 when a variable is not set,
+    /// CS0106 when a file cannot be read.
+    pub(crate) fn read(file: &Path, world: &World) -> Result<Self, CliError> {
+        let (bytes, metadata) = files::read_with_metadata(file)?;
+        let text = files::text(file, bytes)?;
+        let mut document = Document::parse(&text, file)?;
+        if document.holds_values()
+            && let Some(mode) = platform::others_may_read(&metadata)
+        {
+            return Err(readable(file, mode).into());
+        }
+        let folder = files::folder_of(file);
+        let value = |source: &mut Source| match source {
+            Source::Text(value) => Ok(std::mem::replace(value, Secret::from(String::new()))),
+            Source::File(path) => Ok(Secret::from(files::read_text(&folder.join(path))?)),
+            Source::Env(name) => variable(name, file, world),
+        };
+        let of_vault = |vault: &mut Vault| vault.secrets.iter_mut().map(|secret| value(&mut secret.value)).collect();
+        let values = document.vaults.iter_mut().map(of_vault).collect::<Result<_, CliError>>()?;
+        Ok(Self { document, folder, values })
+    }
+}
+
+fn readable(file: &Path, mode: u32) -> Diagnosis {
+    let name = file.display().to_string();
+    Diagnosis::error(&codes::SEED_READABLE, format!("{name} holds passwords and others can read it (mode {mode:04o})"))
+        .fix(platform::private_command(&name))
+        .fix("or keep the values elsewhere: {\"file\": \"path\"} or {\"env\": \"NAME\"}")
+        .at(Place { file: Some(file.to_owned()), ..Place::default() })
+}
+
+fn variable(name: &str, file: &Path, world: &World) -> Result<Secret, CliError> {
+    let value = world.environment.text(name).map(|value| Secret::from(Zeroizing::new(value.to_owned())));
+    value.ok_or_else(|| {
+        let message = format!("the variable {} is not set", crate::output::plain(name));
+        Diagnosis::error(&codes::SEED_VALUE_MISSING, message)
+            .cause(format!("{} takes a value from it", file.display()))
+            .fix("set it for credstore serve; an empty value counts as none")
+            .into()
+    })
+}
