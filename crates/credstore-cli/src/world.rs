@@ -48,11 +48,8 @@ pub(crate) struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         #[allow(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        match now {
-            Ok(since) => Timestamp(since.as_secs().cast_signed()),
-            Err(before) => Timestamp(-before.duration().as_secs().cast_signed()),
-        }
+        let now = std::time::SystemTime::now();
+        now.into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whole Unix seconds, the time unit of Key Vault and of JWT.
 
 use std::ops::{Add, Sub};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,16 @@ impl Timestamp {
     /// Seconds from `earlier` to `self`; negative when `self` is the earlier one.
     pub fn seconds_since(self, earlier: Timestamp) -> i64 {
         self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Whole seconds; what is left of one is dropped.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Timestamp {
+        match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => Timestamp(since.as_secs().cast_signed()),
+            Err(before) => Timestamp(-before.duration().as_secs().cast_signed()),
+        }
     }
 }
 
@@ -34,6 +44,13 @@ impl Sub<Duration> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_of_the_system_is_cut_to_whole_seconds() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        assert_eq!(Timestamp::from(epoch + Duration::from_millis(1_999)), Timestamp(1));
+        assert_eq!(Timestamp::from(epoch - Duration::from_secs(3)), Timestamp(-3));
+    }
 
     #[test]
     fn arithmetic_saturates_at_the_ends_of_time() {

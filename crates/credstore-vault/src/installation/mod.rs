@@ -5,6 +5,7 @@
 //! no store or a whole one; a root key that was already written is used again. What each part does with the store
 //! is its own module.
 
+mod credential;
 pub(crate) mod files;
 mod founding;
 mod operator;
@@ -15,13 +16,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use credstore_protocol::{Secret, TenantId, Timestamp};
 use zeroize::Zeroizing;
 
+pub use credential::{CREDENTIAL_LIFETIME, NewCredential};
 use files::{Access, FolderLock};
 use founding::Opened;
-pub use operator::{OPERATOR_LIFETIME, Operator, RENEW_BEFORE};
+pub use operator::{Operator, RENEW_BEFORE};
 
 use crate::access::Caller;
 use crate::authority::CertificateAuthority;
-use crate::directory::Directory;
+use crate::directory::{Directory, OPERATOR_NAME};
 use crate::error::{DirectoryError, OpenError, StorageError, StoreFailure};
 use crate::seal::{KeyDerivation, RootKey, RootKeySource};
 use crate::storage::sqlite::{APPLICATION_ID, file_header};
@@ -55,7 +57,7 @@ enum Credential {
     File(PathBuf),
     /// Made when it is first asked for.
     Memory {
-        made: Mutex<Option<Zeroizing<String>>>,
+        made: Mutex<Option<Secret>>,
         opened: Timestamp,
     },
 }
@@ -184,10 +186,10 @@ impl Installation {
         let path = folder.join(OPERATOR);
         let kept = files::read(&path, Access::Owner)?;
         if !kept.is_some_and(|pem| operator::is_good(&pem, &opened.directory, now)) {
-            let credential = operator::new_credential(now)?;
+            let credential = NewCredential::generate(OPERATOR_NAME, now)?;
             // Registered first: a cut in between leaves a file that is not registered, and the next start repeats.
             opened.directory.set_operator_key(credential.certificate_der)?;
-            files::replace(&path, credential.pem.as_bytes())?;
+            files::replace(&path, credential.pem.expose_secret().as_bytes())?;
         }
         Ok(Self::assemble(opened, storage, Credential::File(path), Some(lock)))
     }
@@ -242,11 +244,11 @@ impl Installation {
             Credential::Memory { made, opened } => {
                 let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(pem) = &*made {
-                    return Ok(Secret::from(pem.clone()));
+                    return Ok(copy(pem));
                 }
-                let credential = operator::new_credential(*opened)?;
+                let credential = NewCredential::generate(OPERATOR_NAME, *opened)?;
                 self.directory.set_operator_key(credential.certificate_der)?;
-                Ok(Secret::from(made.insert(credential.pem).clone()))
+                Ok(copy(made.insert(credential.pem)))
             }
             Credential::File(path) => {
                 files::read(path, Access::Owner)?.map(Secret::from).ok_or_else(|| OpenError::Missing(path.clone()))
@@ -316,4 +318,8 @@ fn create(folder: &Path, source: &RootKeySource, now: Timestamp) -> Result<(), O
     }
     SqliteStorage::create(&temporary, FORMAT, rows)?;
     files::rename(&temporary, &folder.join(STORE))
+}
+/// The same value once more.
+fn copy(secret: &Secret) -> Secret {
+    Secret::from(Zeroizing::new(secret.expose_secret().to_owned()))
 }
