@@ -3,7 +3,7 @@
 //! One listener speaks four surfaces, told apart by host name: the Key Vault data plane, the directory, ARM and
 //! Graph. [`App`] is all of it without a socket; [`listener`] puts TCP and TLS around it. What a request may do
 //! is decided in `credstore-vault`; here are bytes, limits, routes and the tables from errors to the wire.
-//! Start at [`app`], then [`routes`].
+//! Start at [`app`], then [`routes`]. Test suites take a [`LocalVault`].
 
 pub mod app;
 mod arm;
@@ -15,6 +15,7 @@ pub mod identity;
 mod json;
 pub mod limits;
 pub mod listener;
+pub mod local;
 mod names;
 mod outcome;
 pub mod routes;
@@ -26,4 +27,5 @@ mod uri;
 pub use app::{App, InProcess};
 pub use limits::Limits;
 pub use listener::{ServeError, ServeOptions, Tls, serve};
+pub use local::{LocalApp, LocalVault, LocalVaultError};
 pub use site::Site;

@@ -31,8 +31,7 @@ use crate::limits::{ACCEPT_PAUSE, HEAD_BUFFER, HEADER_BYTES_MAX, HEADERS_MAX, Li
 
 use paced::{Pace, Paced};
 use places::{Place, Places};
-use tls::Certificate;
-
+pub(crate) use tls::Certificate;
 pub use tls::Tls;
 
 /// How a listener is set up.
@@ -81,13 +80,25 @@ pub async fn serve(
     ready: impl FnOnce(SocketAddr),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let certificate = Arc::new(Certificate::new(&app, options.tls)?);
-    let acceptor = TlsAcceptor::from(tls::configuration(Arc::clone(&certificate))?);
-    let bind = |source| ServeError::Bind { address: options.listen, source };
-    let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
+    let ServeOptions { listen, limits, tls } = options;
+    let certificate = Arc::new(Certificate::new(&app, tls)?);
+    let bind = |source| ServeError::Bind { address: listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(bind)?;
     ready(listener.local_addr().map_err(bind)?);
+    serve_on(listener, app, limits, certificate, shutdown).await
+}
+
+/// Serves on a port that is bound already.
+pub(crate) async fn serve_on(
+    listener: TcpListener,
+    app: App,
+    limits: Limits,
+    certificate: Arc<Certificate>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let acceptor = TlsAcceptor::from(tls::configuration(Arc::clone(&certificate))?);
     let (stopping, stop) = watch::channel(false);
-    let service = Arc::new(Service { http: builders(&options.limits), app, acceptor, limits: options.limits, stop });
+    let service = Arc::new(Service { http: builders(&limits), app, acceptor, limits, stop });
     let places = Places::new(service.limits.connections);
     let graceful = GracefulShutdown::new();
     let mut shutdown = pin!(shutdown);

@@ -9,6 +9,7 @@ mod errors;
 mod graph;
 mod groups;
 mod keys;
+mod local;
 mod management;
 mod names;
 mod paging;

@@ -123,12 +123,7 @@ impl World {
 
     fn around(installation: Installation) -> Self {
         let installation = Arc::new(installation);
-        let operator = installation.operator();
-        let operator = credstore_vault::Caller {
-            tenant: installation.tenant().clone(),
-            object_id: operator.object_id.clone(),
-            app_id: operator.client_id.clone(),
-        };
+        let operator = installation.operator_caller();
         installation.vaults().put_group(&operator, "credstore", "local", None, NOW).unwrap();
         let pem = installation.operator_pem().unwrap();
         let pem = pem.expose_secret().as_bytes();
