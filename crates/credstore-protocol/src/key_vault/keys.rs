@@ -5,39 +5,11 @@
 //! for the members of a key.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Tags, on_the_wire};
 use crate::{Secret, Timestamp};
-
-/// An enum whose variants have a name on the wire, written once.
-macro_rules! wire_names {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$variant_meta])* #[serde(rename = $text)] $variant,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The name on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
 
 wire_names! {
     /// `kty`: what kind of key it is, and whether hardware keeps it.
@@ -470,6 +442,8 @@ pub struct RotationPolicyAttributes {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+
     use serde_json::json;
 
     use super::*;

@@ -1,5 +1,5 @@
 //! Messages of the Key Vault data plane: secrets, errors, and what lists and backups of every kind share. The messages of
-//! keys are in [`keys`].
+//! keys are in [`keys`], those of certificates in [`certificates`].
 //!
 //! Times are whole Unix seconds. Source: Key Vault data plane, contract sections 4 to 7. Members that a
 //! later api-version adds are ignored when read, as Azure's older versions do.
@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Secret, Timestamp};
 
+#[macro_use]
+mod names;
+
+pub mod certificates;
 pub mod keys;
 
 /// Largest secret value in bytes. Source: Key Vault, "About secrets": 25 KB.
