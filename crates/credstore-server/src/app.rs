@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::body::{self, Content};
+use crate::faults::{self, End, Faults, Harm};
 use crate::limits::{
     CLIENT_REQUEST_ID_MAX, HEADER_BYTES_MAX, HEADERS_MAX, Limits, RESTORES_AT_ONCE, SIGN_INS_AT_ONCE, TARGET_MAX,
     WRITES_AT_ONCE,
@@ -48,6 +49,7 @@ struct Shared {
     sign_ins: Semaphore,
     writes: Semaphore,
     restores: Semaphore,
+    faults: Faults,
 }
 
 /// A request's body and how long it may take to arrive.
@@ -80,6 +82,7 @@ impl App {
             sign_ins: Semaphore::new(SIGN_INS_AT_ONCE),
             writes: Semaphore::new(WRITES_AT_ONCE),
             restores: Semaphore::new(RESTORES_AT_ONCE),
+            faults: Faults::default(),
         }))
     }
 
@@ -105,8 +108,24 @@ impl App {
         &self.0.names
     }
 
+    /// Lets the operator inject faults: for a server that is there to test clients, never for one that people rely on.
+    pub fn allow_faults(&self) {
+        self.0.faults.allow();
+    }
+
+    /// The time that everything about requests goes by.
     pub(crate) fn now(&self) -> Timestamp {
+        let real = self.real_now();
+        Timestamp(real.0.saturating_add(self.0.faults.clock_offset()))
+    }
+
+    /// The time without any injected offset: the certificate of the listener is for clients whose clocks are right.
+    pub(crate) fn real_now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.0.faults
     }
 
     pub(crate) fn sign_ins(&self) -> &Semaphore {
@@ -119,7 +138,16 @@ impl App {
 
     /// The caller whose token for `audience` the request carries.
     pub(crate) fn caller(&self, audience: Audience, headers: &HeaderMap) -> Result<Caller, Unauthenticated> {
-        self.0.tokens.caller(self.0.installation.directory(), &self.0.names, audience, headers, self.now())
+        self.caller_at(audience, headers, self.now())
+    }
+
+    fn caller_at(&self, audience: Audience, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Unauthenticated> {
+        self.0.tokens.caller(self.0.installation.directory(), &self.0.names, audience, headers, now)
+    }
+
+    /// The caller for the fault plan: whoever set the clock off can set it back with the same token.
+    pub(crate) fn caller_of_faults(&self, audience: Audience, headers: &HeaderMap) -> Result<Caller, Unauthenticated> {
+        self.caller(audience, headers).or_else(|_| self.caller_at(audience, headers, self.real_now()))
     }
 
     /// A turn among the writes at once; its end is the end of the write.
@@ -166,12 +194,25 @@ impl App {
     where
         B: Body<Data = Bytes>,
     {
-        match head_fits(parts).and_then(|()| self.0.site.place_of(parts)) {
-            Err(status) => Outcome::new(empty_answer(status), "refused", false),
-            Ok(Place::Vault(vault)) => data_plane::answer(self, vault, parts, body).await,
-            Ok(Place::Login) => directory::answer(self, parts, body).await,
-            Ok(Place::Management) => arm::answer(self, parts, body).await,
-            Ok(Place::Graph) => graph::answer(self, parts, body).await,
+        let place = match head_fits(parts).and_then(|()| self.0.site.place_of(parts)) {
+            Err(status) => return Outcome::new(empty_answer(status), "refused", false),
+            Ok(place) => place,
+        };
+        let Harm { delay, end } = self.0.faults.harm(&place, parts);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        match end {
+            None => {}
+            Some(End::Drop) => return Outcome::dropped(),
+            Some(End::Status(status, after)) => return Outcome::new(faults::failed(status, after), "fault", false),
+            Some(End::ExpiredToken) => return Outcome::new(data_plane::expired(self), "fault", false),
+        }
+        match place {
+            Place::Vault(vault) => data_plane::answer(self, vault, parts, body).await,
+            Place::Login => directory::answer(self, parts, body).await,
+            Place::Management => arm::answer(self, parts, body).await,
+            Place::Graph => graph::answer(self, parts, body).await,
         }
     }
 }

@@ -10,6 +10,7 @@ mod arm;
 mod body;
 mod data_plane;
 mod directory;
+mod faults;
 mod graph;
 pub mod identity;
 mod json;
@@ -25,6 +26,7 @@ mod tokens;
 mod uri;
 
 pub use app::{App, InProcess};
+pub use faults::{BadFaultPlan, Fault, FaultHost, FaultPlan, FaultRule};
 pub use limits::Limits;
 pub use listener::{ServeError, ServeOptions, Tls, serve};
 pub use local::{LocalApp, LocalVault, LocalVaultError};

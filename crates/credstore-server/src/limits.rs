@@ -64,6 +64,17 @@ pub const SEGMENTS_MAX: usize = 16;
 /// Most parameters in a query or form.
 pub const PARAMETERS_MAX: usize = 32;
 
+/// Most rules of a plan. Ours.
+pub const FAULT_RULES_MAX: usize = 64;
+/// Longest path pattern of a rule in bytes. Ours.
+pub const FAULT_PATH_MAX: usize = 1_024;
+/// Longest injected latency in milliseconds. Ours: below the time that a request may take.
+pub const FAULT_LATENCY_MAX: u64 = 20_000;
+/// Longest injected Retry-After in seconds. Ours.
+pub const FAULT_RETRY_AFTER_MAX: u32 = 3_600;
+/// How far the clock may be set off in seconds, either way. Ours: a hundred years.
+pub const FAULT_CLOCK_OFFSET_MAX: i64 = 100 * 366 * 86_400;
+
 /// What a listener allows each connection. The defaults are those of the reliability goals A5 and A6.
 #[derive(Clone, Debug)]
 pub struct Limits {

@@ -14,11 +14,18 @@ pub(crate) struct Outcome {
     pub(crate) route: &'static str,
     /// Whether the peer has shown a valid token or assertion: its connection keeps its place.
     pub(crate) proven: bool,
+    /// Whether the connection ends instead of an answer.
+    pub(crate) dropped: bool,
 }
 
 impl Outcome {
     pub(crate) fn new(response: Response<Content>, route: &'static str, proven: bool) -> Self {
-        Self { response, route, proven }
+        Self { response, route, proven, dropped: false }
+    }
+
+    /// No answer at all. In the same process, where there is no connection to end, it is an empty one.
+    pub(crate) fn dropped() -> Self {
+        Self { dropped: true, ..Self::new(empty_answer(StatusCode::SERVICE_UNAVAILABLE), "fault", false) }
     }
 }
 

@@ -90,6 +90,9 @@ pub enum ManagementEndpoint {
     GetAssignment,
     PutAssignment,
     DeleteAssignment,
+    GetFaults,
+    PutFaults,
+    DeleteFaults,
 }
 
 /// What Graph answers.
@@ -265,6 +268,10 @@ pub static ROUTES: &[Route] = &[
     management("GET", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/{kind}/{object}/providers/Microsoft.Authorization/roleAssignments/{a}", M::GetAssignment, Operator),
     management("PUT", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/{kind}/{object}/providers/Microsoft.Authorization/roleAssignments/{a}", M::PutAssignment, Operator),
     management("DELETE", "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.KeyVault/vaults/{n}/{kind}/{object}/providers/Microsoft.Authorization/roleAssignments/{a}", M::DeleteAssignment, Operator),
+
+    management("GET",    "/credstore/faults",                           M::GetFaults,         Operator),
+    management("PUT",    "/credstore/faults",                           M::PutFaults,         Operator),
+    management("DELETE", "/credstore/faults",                           M::DeleteFaults,      Operator),
 
     graph("GET",    "/v1.0/me",                                         G::Me,                     AnyToken),
     graph("GET",    "/v1.0/applications",                               G::ListApplications,       Operator),

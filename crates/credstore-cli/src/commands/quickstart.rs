@@ -177,7 +177,7 @@ impl Demo<'_> {
         let data = self.world.data_folder();
         let installation = site::open(self.world, &data, Absent::Create).await.map_err(|error| site::opened(&error))?;
         let site = Site { zone: site::DEFAULT_ZONE.to_owned(), port: listen.port() };
-        let server = Server { installation: Arc::new(installation), folder: data, site, listen };
+        let server = Server { installation: Arc::new(installation), folder: data, site, listen, allow_faults: false };
         let (ready, is_ready) = oneshot::channel();
         let (ended, end) = oneshot::channel::<()>();
         let told = |address| {

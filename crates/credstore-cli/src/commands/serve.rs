@@ -38,6 +38,9 @@ pub(crate) struct Serve {
     /// File that says which apps, vaults and secrets are to be there; what is missing is made
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
+    /// Let the operator inject faults: for a server that tests clients, never for one that people rely on
+    #[arg(long)]
+    allow_faults: bool,
     /// Certificate chain, PEM, instead of one from the local authority
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -64,7 +67,7 @@ impl Serve {
                 Some(seed.apply(&connection, world).await?)
             }
         };
-        let server = Server { installation, folder, site, listen };
+        let server = Server { installation, folder, site, listen, allow_faults: self.allow_faults };
         let mut announced = None;
         let mut failed = None;
         let ready = |address: SocketAddr| match server.announce(address, self.ready_file.as_deref(), seeded, out) {
@@ -105,6 +108,8 @@ pub(crate) struct Server {
     pub(crate) folder: PathBuf,
     pub(crate) site: Site,
     pub(crate) listen: SocketAddr,
+    /// Whether the operator may inject faults.
+    pub(crate) allow_faults: bool,
 }
 
 impl Server {
@@ -117,6 +122,9 @@ impl Server {
         stop: impl Future<Output = ()>,
     ) -> Result<(), CliError> {
         let app = App::new(self.installation.clone(), self.site.clone(), world.clock.clone());
+        if self.allow_faults {
+            app.allow_faults();
+        }
         let options = ServeOptions { listen: self.listen, limits: Limits::default(), tls };
         serve(app, options, ready, stop).await.map_err(|error| not_served(&error).into())
     }
@@ -156,6 +164,9 @@ impl Server {
         if let Some(Applied { made, kept }) = seeded {
             object["seed"] = json!({ "made": made, "alreadyThere": kept });
         }
+        if self.allow_faults {
+            object["faults"] = json!(true);
+        }
         out.result(object, || {
             let mut text = format!("Serving {} on {address}\n", self.folder.display());
             text.push_str(&format!("  Vaults     https://{{vault}}.{suffix}\n"));
@@ -163,6 +174,9 @@ impl Server {
             text.push_str(&format!("  TLS        {}\n", self.folder.join(site::CA_FILE).display()));
             if let Some(Applied { made, kept }) = seeded {
                 text.push_str(&format!("  Seed       {made} made, {kept} already there\n"));
+            }
+            if self.allow_faults {
+                text.push_str("  Faults     the operator may inject them\n");
             }
             text.push_str("Ctrl+C stops it.\n");
             text

@@ -3,6 +3,7 @@
 //! Only the operator may do anything here. The subscription has the tenant's id.
 //! Source: contract sections 14 and 15.
 
+mod faults;
 mod groups;
 mod problem;
 mod roles;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, Incoming};
 use crate::body::Content;
+use crate::faults::is_faults_path;
 use crate::json;
 use crate::limits::MANAGEMENT_BODY_MAX;
 use crate::names::{Audience, Names};
@@ -48,7 +50,11 @@ where
     {
         return Outcome::new(json_answer(StatusCode::OK, &cloud_metadata(app.names())), route.path, false);
     }
-    let caller = match app.caller(Audience::Management, &parts.headers) {
+    let caller = match is_faults_path(parts.uri.path()) {
+        true => app.caller_of_faults(Audience::Management, &parts.headers),
+        false => app.caller(Audience::Management, &parts.headers),
+    };
+    let caller = match caller {
         Ok(caller) => caller,
         Err(why) => return Outcome::new(unauthenticated(app.names(), &why), "unauthenticated", false),
     };
@@ -158,6 +164,9 @@ impl Call<'_> {
             ManagementEndpoint::GetAssignment => self.get_assignment(),
             ManagementEndpoint::PutAssignment => self.put_assignment(body).await,
             ManagementEndpoint::DeleteAssignment => self.delete_assignment().await,
+            ManagementEndpoint::GetFaults => self.get_faults(),
+            ManagementEndpoint::PutFaults => self.put_faults(body).await,
+            ManagementEndpoint::DeleteFaults => self.delete_faults(),
         }
     }
 

@@ -12,7 +12,7 @@ mod secrets;
 
 use credstore_protocol::{ApiVersion, Timestamp, VaultName};
 use credstore_vault::access::{ObjectKind, ObjectOperation, Operation};
-use credstore_vault::{Caller, Keys, Secrets, Vault, VaultError};
+use credstore_vault::{Caller, Keys, Secrets, TokenRejected, Vault, VaultError};
 use http::header::EXPIRES;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
@@ -26,6 +26,7 @@ use crate::limits::BODY_MAX;
 use crate::names::{Audience, LOCATION};
 use crate::outcome::Outcome;
 use crate::routes::{Captures, Endpoint, Found, Surface, find};
+use crate::tokens::Unauthenticated;
 use crate::uri::{Parameters, segments};
 
 use ids::Ids;
@@ -44,6 +45,11 @@ where
     let mut route = "none";
     let result = known(app, &vault, parts, body, caller, &mut route).await;
     Outcome::new(dressed(result.unwrap_or_else(Problem::into_answer)), route, true)
+}
+
+/// What an expired token is answered, for a token that has not expired.
+pub(crate) fn expired(app: &App) -> Response<Content> {
+    dressed(problem::challenge(app.names(), &Unauthenticated::Rejected(TokenRejected::Expired)))
 }
 
 /// Headers of Azure's answers; some clients log them. Source: contract section 2.

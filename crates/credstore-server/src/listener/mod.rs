@@ -8,7 +8,6 @@ mod paced;
 mod places;
 mod tls;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -220,12 +219,17 @@ async fn connection(
     let _ = watcher.watch(builder.serve_connection(io, answer).into_owned()).await;
 }
 
+/// The connection, or the stream of HTTP/2, ends without an answer, because a fault was injected.
+#[derive(Debug, thiserror::Error)]
+#[error("dropped by the fault plan")]
+struct Dropped;
+
 async fn one(
     service: Arc<Service>,
     pace: Arc<Pace>,
     place: Place,
     request: http::Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Full<Bytes>>, Dropped> {
     let _busy = pace.begin();
     let work = service.app.outcome(request, service.limits.body);
     let Ok(outcome) = tokio::time::timeout(service.limits.request, work).await else {
@@ -233,6 +237,9 @@ async fn one(
         *late.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         return Ok(late);
     };
+    if outcome.dropped {
+        return Err(Dropped);
+    }
     if outcome.proven {
         place.keep();
     }

@@ -75,7 +75,7 @@ impl Certificate {
     /// Replaces the certificate when two thirds of its life have passed. Connections that are open keep theirs.
     pub(super) fn renew_when_due(&self, app: &App) {
         let due = *self.renew_at.read().unwrap_or_else(PoisonError::into_inner);
-        if due.is_none_or(|due| app.now() < due) {
+        if due.is_none_or(|due| app.real_now() < due) {
             return;
         }
         match issue(app, &self.provider) {
@@ -97,7 +97,7 @@ impl ResolvesServerCert for Certificate {
 }
 
 fn issue(app: &App, provider: &CryptoProvider) -> Result<(CertifiedKey, Timestamp), ServeError> {
-    let now = app.now();
+    let now = app.real_now();
     let names = app.site().certificate_names();
     let leaf = app.installation().authority().issue_leaf(&names, now).map_err(ServeError::Authority)?;
     let chain = leaf.chain_der.into_iter().map(CertificateDer::from).collect();

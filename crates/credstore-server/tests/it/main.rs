@@ -6,6 +6,7 @@ mod backups;
 mod bodies;
 mod directory;
 mod errors;
+mod faults;
 mod graph;
 mod groups;
 mod keys;

@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -146,6 +147,30 @@ async fn http2_requests_share_a_connection_and_are_checked_alike() {
     }
     drop(sender);
     driver.await.unwrap().unwrap();
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_dropped_request_ends_the_connection_and_no_other() {
+    let world = World::with_vault().await;
+    world.app.allow_faults();
+    let rule = json!({"host": "vault", "times": 2, "fault": {"kind": "drop"}});
+    let path = "/credstore/faults?api-version=2023-07-01";
+    world.management().await.put(path, &json!({"rules": [rule]})).await.expect(200);
+    let running = start(world, Limits::default()).await;
+    assert_eq!(running.raw(&get(VAULT)).await, "");
+    let stream = running.connect(&rustls::version::TLS13, b"h2").await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let driver = tokio::spawn(connection);
+    for dropped in [true, false] {
+        let request = http::Request::get(format!("https://{VAULT}/secrets?api-version=7.4"));
+        let request = request.body(http_body_util::Empty::<hyper::body::Bytes>::new()).unwrap();
+        assert_eq!(sender.send_request(request).await.is_err(), dropped, "only the stream is reset");
+    }
+    drop(sender);
+    driver.await.unwrap().unwrap();
+    assert!(running.raw(&get(VAULT)).await.starts_with("HTTP/1.1 401 "));
     running.stop().await;
 }
 
