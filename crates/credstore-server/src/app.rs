@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::body::{self, Content};
-use crate::faults::{self, End, Faults, Harm};
+use crate::faults::{self, BadFaultPlan, End, FaultPlan, Faults, Harm};
 use crate::limits::{
     CLIENT_REQUEST_ID_MAX, HEADER_BYTES_MAX, HEADERS_MAX, Limits, RESTORES_AT_ONCE, SIGN_INS_AT_ONCE, TARGET_MAX,
     WRITES_AT_ONCE,
@@ -111,6 +111,19 @@ impl App {
     /// Lets the operator inject faults: for a server that is there to test clients, never for one that people rely on.
     pub fn allow_faults(&self) {
         self.0.faults.allow();
+    }
+
+    /// Replaces the fault plan, as the operator may over the wire once faults are allowed.
+    ///
+    /// # Errors
+    /// [`BadFaultPlan`]; the plan before it stays.
+    pub fn inject(&self, plan: FaultPlan) -> Result<(), BadFaultPlan> {
+        self.0.faults.replace(plan)
+    }
+
+    /// The fault plan, with how many requests each rule was asked about.
+    pub fn fault_plan(&self) -> FaultPlan {
+        self.0.faults.plan()
     }
 
     /// The time that everything about requests goes by.

@@ -57,6 +57,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::app::App;
+use crate::faults::{BadFaultPlan, FaultPlan};
 use crate::limits::Limits;
 use crate::listener::{Certificate, ServeError, Tls, serve_on};
 use crate::site::Site;
@@ -85,6 +86,9 @@ pub enum LocalVaultError {
     /// The directory refuses.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// The fault plan cannot be followed.
+    #[error(transparent)]
+    Faults(#[from] BadFaultPlan),
     /// A key cannot be made.
     #[error(transparent)]
     Key(#[from] OpenError),
@@ -230,6 +234,19 @@ impl LocalVault {
         let (vaults, operator) = (self.installation().vaults(), self.installation().operator_caller());
         vaults.open(&self.name)?.set_secret(&operator, &name.parse()?, set, self.clock.now())?;
         Ok(())
+    }
+
+    /// Lets requests fail from now on, as the plan says; the default plan ends it.
+    ///
+    /// # Errors
+    /// [`LocalVaultError::Faults`]; the plan before it stays.
+    pub fn inject(&self, plan: FaultPlan) -> Result<(), LocalVaultError> {
+        Ok(self.app.inject(plan)?)
+    }
+
+    /// The fault plan, with how many requests each rule was asked about.
+    pub fn fault_plan(&self) -> FaultPlan {
+        self.app.fault_plan()
     }
 
     /// Server Settings with which `app` reads this vault. The two paths go in as they are: to the file with

@@ -10,7 +10,7 @@ use credstore::settings::{self, StoreSettings};
 use credstore::store::azure_key_vault::AzureKeyVaultStore;
 use credstore_protocol::key_vault::SecretProperties;
 use credstore_protocol::{Secret, SecretName, Timestamp};
-use credstore_server::{LocalApp, LocalVault, LocalVaultError};
+use credstore_server::{Fault, FaultHost, FaultPlan, FaultRule, LocalApp, LocalVault, LocalVaultError};
 use credstore_testing::clock::FakeClock;
 use credstore_vault::access::{Granted, PermissionSet, SecretPermission};
 
@@ -127,4 +127,34 @@ fn what_cannot_be_a_name_is_refused() {
     assert!(matches!(vault.set_secret("A", "x".repeat(25_601)), Err(LocalVaultError::Vault(_))));
     assert!(matches!(vault.app(""), Err(LocalVaultError::Directory(_))));
     assert!(format!("{vault:?}").contains("acme-kv"));
+}
+
+#[tokio::test]
+async fn our_client_gets_over_failures_that_the_vault_is_told_to_have() {
+    let (vault, _) = started();
+    vault.set_secret("db", "v").unwrap();
+    let folder = Folder::of(&vault, &vault.app("process-mining").unwrap());
+    let (store, when) = (folder.store(), || When::at(now()));
+    store.client().secret(&name("db"), None, when()).await.unwrap();
+    let rule = |times, fault| FaultRule {
+        host: FaultHost::Vault,
+        method: None,
+        path: Some("/secrets/db*".to_owned()),
+        skip: 0,
+        times,
+        fault,
+        asked: 0,
+    };
+    for fault in [Fault::Status { status: 503, retry_after_seconds: Some(0) }, Fault::Drop] {
+        let rules = vec![rule(Some(1), fault.clone())];
+        vault.inject(FaultPlan { rules, ..FaultPlan::default() }).unwrap();
+        let read = store.client().secret(&name("db"), None, when()).await.unwrap();
+        assert_eq!(read.value.unwrap().expose_secret(), "v");
+        assert_eq!(vault.fault_plan().rules[0].asked, 2, "{fault:?}");
+    }
+    let rules = vec![rule(None, Fault::Status { status: 404, retry_after_seconds: None })];
+    vault.inject(FaultPlan { rules, ..FaultPlan::default() }).unwrap();
+    assert!(store.client().secret(&name("db"), None, when()).await.is_err());
+    vault.inject(FaultPlan::default()).unwrap();
+    assert!(store.client().secret(&name("db"), None, when()).await.is_ok());
 }
