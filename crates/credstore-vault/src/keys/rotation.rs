@@ -15,8 +15,8 @@ use crate::error::VaultError;
 use crate::objects::limits::bad;
 use crate::objects::{ATTEMPTS, Head, NewVersion, ObjectType, Properties, Slot, moved, not_found};
 use crate::random;
-use crate::storage::Expected;
-use crate::vaults::{STEP, Vault, prefixed};
+use crate::storage::{Expected, rows_in_steps};
+use crate::vaults::{Vault, prefixed};
 
 /// Shortest validity of a version. Source: Key Vault, "Configure key auto-rotation": 28 days.
 const EXPIRY_DAYS_MIN: u32 = 28;
@@ -205,25 +205,19 @@ impl Vault {
     /// Rotates every key whose policy says so. A key that somebody writes to at the same moment waits for the next time.
     pub(crate) fn rotate_due_keys(&self, now: Timestamp) -> Result<usize, VaultError> {
         let prefix = prefixed(Keys::ROWS.live, self.inner.key.owner());
-        let (mut rotated, mut after) = (0, None::<Vec<u8>>);
-        loop {
-            let rows = self.inner.key.storage().scan(&prefix, after.as_deref(), STEP)?;
-            for (key, row) in &rows {
-                let slot = Slot::<Keys>::of_row(&self.inner, key)?;
-                let head = slot.open_head(Keys::ROWS.live, row)?;
-                if !is_due(&head, now) {
-                    continue;
-                }
-                match self.rotate_due_key(&head, now) {
-                    Ok(done) => rotated += usize::from(done),
-                    Err(error) => tracing::error!(%error, key = head.name, "a key was not rotated"),
-                }
+        let mut rotated = 0;
+        for found in rows_in_steps(self.inner.key.storage(), prefix) {
+            let (key, row) = found?;
+            let head = Slot::<Keys>::of_row(&self.inner, &key)?.open_head(Keys::ROWS.live, &row)?;
+            if !is_due(&head, now) {
+                continue;
             }
-            match rows.into_iter().last() {
-                Some((key, _)) => after = Some(key),
-                None => return Ok(rotated),
+            match self.rotate_due_key(&head, now) {
+                Ok(done) => rotated += usize::from(done),
+                Err(error) => tracing::error!(%error, key = head.name, "a key was not rotated"),
             }
         }
+        Ok(rotated)
     }
 
     fn rotate_due_key(&self, head: &Head<Keys>, now: Timestamp) -> Result<bool, VaultError> {

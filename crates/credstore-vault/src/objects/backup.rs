@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use super::{ATTEMPTS, Head, ObjectRecord, ObjectType, Properties, Slot, not_found};
 use crate::access::{Caller, ObjectOperation, Operation};
 use crate::error::VaultError;
-use crate::storage::{Expected, Revision};
-use crate::vaults::{STEP, Vault, VaultState};
+use crate::storage::{Expected, Revision, rows_in_steps};
+use crate::vaults::{Vault, VaultState};
 
 impl Vault {
     /// A backup of all versions as base64url text, for [`restore`](Self::restore). Permission: `backup` of the kind.
@@ -97,17 +97,10 @@ fn moment<K: ObjectType>(
     head: Head<K>,
     revision: Revision,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-    let storage = slot.vault.key.storage();
-    let prefix = slot.versions_prefix(K::ROWS.version);
     let mut versions = vec![head.current];
-    let mut after = None::<Vec<u8>>;
-    loop {
-        let rows = storage.scan(&prefix, after.as_deref(), STEP)?;
-        let Some((last, _)) = rows.last() else { break };
-        after = Some(last.clone());
-        for (key, row) in &rows {
-            versions.push(slot.open_older(&slot.version_of_row(key)?, row)?);
-        }
+    for found in rows_in_steps(slot.vault.key.storage(), slot.versions_prefix(K::ROWS.version)) {
+        let (key, row) = found?;
+        versions.push(slot.open_older(&slot.version_of_row(&key)?, &row)?);
         if versions.len() > BACKUP_VERSIONS_MAX {
             let message = format!("A {} with more than {BACKUP_VERSIONS_MAX} versions cannot be backed up.", K::NOUN);
             return Err(VaultError::BadParameter { message });

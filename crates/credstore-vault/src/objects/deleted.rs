@@ -9,8 +9,8 @@ use credstore_protocol::{ObjectName, Timestamp};
 use super::{ATTEMPTS, DeletedRecord, Head, ObjectRecord, ObjectType, Page, PageToken, Retention, Slot, Whole};
 use crate::access::{Caller, ObjectOperation, Operation};
 use crate::error::VaultError;
-use crate::storage::{Batch, Expected, Revision};
-use crate::vaults::{STEP, Vault, prefixed};
+use crate::storage::{Batch, Expected, Revision, rows_in_steps};
+use crate::vaults::{Vault, prefixed};
 
 impl Vault {
     /// A deleted object. Permission: `get` of the kind.
@@ -105,23 +105,18 @@ impl Vault {
     /// Purges the deleted objects of this kind whose date has passed.
     pub(crate) fn purge_expired<K: ObjectType>(&self, now: Timestamp) -> Result<usize, VaultError> {
         let prefix = prefixed(K::ROWS.deleted, self.inner.key.owner());
-        let (mut purged, mut after) = (0, None::<Vec<u8>>);
-        loop {
-            let rows = self.inner.key.storage().scan(&prefix, after.as_deref(), STEP)?;
-            for (key, row) in &rows {
-                let slot = Slot::<K>::of_row(&self.inner, key)?;
-                let head = slot.open_head(K::ROWS.deleted, row)?;
-                let over = head.deletion.is_some_and(|deletion| deletion.is_over(now));
-                // When somebody recovers it at this moment, it stays.
-                if over && destroy(&slot, row.revision)? {
-                    purged += 1;
-                }
-            }
-            match rows.into_iter().last() {
-                Some((key, _)) => after = Some(key),
-                None => return Ok(purged),
+        let mut purged = 0;
+        for found in rows_in_steps(self.inner.key.storage(), prefix) {
+            let (key, row) = found?;
+            let slot = Slot::<K>::of_row(&self.inner, &key)?;
+            let head = slot.open_head(K::ROWS.deleted, &row)?;
+            let over = head.deletion.is_some_and(|deletion| deletion.is_over(now));
+            // When somebody recovers it at this moment, it stays.
+            if over && destroy(&slot, row.revision)? {
+                purged += 1;
             }
         }
+        Ok(purged)
     }
 
     /// A name that a deleted object holds cannot be used; one whose date has passed gives it up.
@@ -167,13 +162,8 @@ fn destroy<K: ObjectType>(slot: &Slot<'_, K>, revision: Revision) -> Result<bool
     batch.expect(slot.deleted_key(), Expected::Revision(revision));
     batch.delete(slot.deleted_key());
     for kind in [K::ROWS.version, K::ROWS.material] {
-        let prefix = slot.versions_prefix(kind);
-        let mut after = None::<Vec<u8>>;
-        loop {
-            let rows = slot.vault.key.storage().scan(&prefix, after.as_deref(), STEP)?;
-            let Some((last, _)) = rows.last() else { break };
-            after = Some(last.clone());
-            batch.deletes.extend(rows.into_iter().map(|(key, _)| key));
+        for found in rows_in_steps(slot.vault.key.storage(), slot.versions_prefix(kind)) {
+            batch.delete(found?.0);
         }
     }
     slot.commit(batch)

@@ -11,8 +11,8 @@ use super::Secrets;
 use crate::access::{Caller, ObjectKind, ObjectOperation, Operation};
 use crate::error::VaultError;
 use crate::objects::Slot;
-use crate::storage::Expected;
-use crate::vaults::{STEP, Vault};
+use crate::storage::{Expected, STEP};
+use crate::vaults::Vault;
 
 /// Most names remembered between two flushes of one vault. Ours: 8 MiB at the worst; later names are not noted.
 const NAMES_MAX: usize = 1 << 17;

@@ -158,6 +158,28 @@ pub trait Storage: Send + Sync {
     fn read_only(&self) -> Option<String>;
 }
 
+/// Rows read or deleted in one step of long work. Ours: keeps one transaction short.
+pub(crate) const STEP: usize = 256;
+
+/// Every row whose key begins with `prefix`, read in steps: rows that come meanwhile may be among them or not.
+pub(crate) fn rows_in_steps(
+    storage: &dyn Storage,
+    prefix: Vec<u8>,
+) -> impl Iterator<Item = Result<(Vec<u8>, Row), StorageError>> {
+    let (mut step, mut after) = (Rows::new().into_iter(), None::<Vec<u8>>);
+    std::iter::from_fn(move || {
+        if step.len() == 0 {
+            match storage.scan(&prefix, after.as_deref(), STEP) {
+                Ok(rows) => step = rows.into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let (key, row) = step.next()?;
+        after = Some(key.clone());
+        Some(Ok((key, row)))
+    })
+}
+
 /// The first key after every key that begins with `prefix`; `None` when there is no such key.
 pub(crate) fn end_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
@@ -169,6 +191,22 @@ pub(crate) fn end_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_row_comes_once_however_many_steps_it_takes() {
+        let storage = MemoryStorage::new();
+        for count in [0, 1, STEP, STEP + 1, 2 * STEP + 3] {
+            let prefix = u8::try_from(count % 251).unwrap();
+            let mut batch = Batch::default();
+            for at in 0..count {
+                batch.put([&[prefix][..], &(at as u64).to_be_bytes()].concat(), Vec::new());
+            }
+            storage.commit(batch).unwrap();
+            let keys: Vec<_> = rows_in_steps(&storage, vec![prefix]).map(|row| row.unwrap().0).collect();
+            assert_eq!(keys.len(), count);
+            assert!(keys.is_sorted_by(|one, other| one < other));
+        }
+    }
 
     #[test]
     fn the_end_of_a_prefix_is_the_next_key_that_does_not_begin_with_it() {

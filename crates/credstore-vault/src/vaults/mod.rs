@@ -30,10 +30,7 @@ use crate::keys::Keys;
 use crate::objects::{ObjectType, Retention};
 use crate::seal::{DataKey, kind};
 use crate::secrets::{Heads, Secrets, Usage};
-use crate::storage::{Batch, Expected, Revision, Row, Storage};
-
-/// Rows read or deleted in one step of long work. Ours: keeps one transaction short.
-pub(crate) const STEP: usize = 256;
+use crate::storage::{Batch, Expected, Revision, Row, STEP, Storage};
 
 /// Every vault of the installation.
 pub struct Vaults {
