@@ -84,7 +84,7 @@ impl Work<'_> {
         let (Certificate::File(path) | Certificate::Make(path)) = wanted;
         let file = self.seed.folder.join(path);
         if matches!(wanted, Certificate::Make(_)) && file.symlink_metadata().is_err() {
-            let (subject, now) = (format!("CN={app}"), self.world.now());
+            let (subject, now) = (app.to_owned(), self.world.now());
             // Making a key keeps a core busy for up to a second.
             let made =
                 tokio::task::spawn_blocking(move || cert::new_key_pair(&file, &subject, KEY_BITS, DAYS, false, now));
@@ -95,7 +95,8 @@ impl Work<'_> {
 
     async fn vault(&mut self, graph: &GraphClient, wanted: &Vault, values: &[Secret]) -> Result<(), CliError> {
         let found = self.connection.find_vault(&wanted.name, site::when(self.world)).await?;
-        self.applied.count(found.is_none());
+        let is_new = found.is_none();
+        self.applied.count(is_new);
         let resource = match found {
             Some((_, resource)) => resource,
             None => {
@@ -107,7 +108,9 @@ impl Work<'_> {
             (Some(_), None) => false,
             (None, None) => resource.properties.enable_rbac_authorization == Some(true),
         };
-        self.decided_by(roles, &wanted.name, &resource).await?;
+        // A new vault that is switched is one thing made.
+        let switched = self.decided_by(roles, &wanted.name, &resource).await?;
+        self.applied.made += usize::from(switched && !is_new);
         for access in wanted.access.iter().flatten() {
             self.access(graph, &wanted.name, &resource, access).await?;
         }
@@ -124,17 +127,16 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Switches between access policies and roles where the seed says the other one.
-    async fn decided_by(&mut self, roles: bool, name: &VaultName, is: &VaultResource) -> Result<(), CliError> {
+    /// Switches between access policies and roles where the seed says the other one. Whether it had to.
+    async fn decided_by(&self, roles: bool, name: &VaultName, is: &VaultResource) -> Result<bool, CliError> {
         if roles == (is.properties.enable_rbac_authorization == Some(true)) {
-            return Ok(());
+            return Ok(false);
         }
         let properties = VaultUpdateProperties { enable_rbac_authorization: Some(roles), ..Default::default() };
         let when = site::when(self.world);
         let (arm, _) = self.connection.located(name, when).await?;
         arm.update_vault(name, &VaultUpdate { tags: None, properties }, when).await.map_err(told)?;
-        self.applied.count(true);
-        Ok(())
+        Ok(true)
     }
 
     async fn principal(&self, graph: &GraphClient, name: &str) -> Result<ObjectId, CliError> {

@@ -3,6 +3,7 @@
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
+use credstore_testing::canary::Canary;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, mode, text};
@@ -88,8 +89,8 @@ fn versions(bench: &Bench, name: &str) -> usize {
 fn a_seed_is_there_before_the_first_answer_and_changes_nothing_the_second_time() {
     let bench = bench();
     let (server, said) = served(&bench);
-    // Two apps and their keys, two vaults, one of them switched to roles, a policy, a role, three secrets.
-    assert_eq!(said, json!({"made": 12, "alreadyThere": 0}));
+    // Two apps and their keys, two vaults, a policy, a role, three secrets.
+    assert_eq!(said, json!({"made": 11, "alreadyThere": 0}));
     let key = std::fs::read(bench.path("seed/process-mining.pem")).unwrap();
     assert_eq!(mode(&bench.path("seed/process-mining.pem")), 0o600);
     settings(&bench, "process-mining", "acme-pm-kv", "seed/process-mining.pem");
@@ -171,6 +172,40 @@ fn a_seed_that_cannot_be_used_is_refused_before_anything_is_made() {
 }
 
 #[test]
+fn a_value_of_a_seed_is_sealed_and_in_nothing_that_is_written() {
+    let bench = bench();
+    let planted = "planted-7f3c9a51-by-the-seed";
+    let vault = json!({"name": "acme-pm-kv", "secrets": [{"name": "A", "value": {"env": "WAREHOUSE"}}]});
+    write(&bench, &json!({ "vaults": [vault] }));
+    let mut command = bench.command(&[&SERVE[..], &["--seed", "seed/seed.json", "--debug"]].concat());
+    command.env("WAREHOUSE", planted).stdout(File::create(bench.path("stdout")).unwrap());
+    let log = File::create(bench.path("stderr")).unwrap();
+    let served = Served::telling(&bench, command.stderr(log));
+    assert_eq!(
+        bench
+            .ok(&[
+                "vault",
+                "secret",
+                "show",
+                "--vault-name",
+                "acme-pm-kv",
+                "--name",
+                "A",
+                "--reveal",
+                "--query",
+                "value",
+                "-o",
+                "tsv"
+            ])
+            .trim(),
+        planted
+    );
+    served.stop();
+    assert!(!std::fs::read(bench.path("stderr")).unwrap().is_empty(), "the log was looked at");
+    assert_eq!(Canary::new(planted).in_folder(&bench.path("")).unwrap(), []);
+}
+
+#[test]
 fn who_can_read_the_seed_matters_only_when_values_stand_in_it() {
     let bench = bench();
     let mut elsewhere = seed();
@@ -178,7 +213,7 @@ fn who_can_read_the_seed_matters_only_when_values_stand_in_it() {
     write(&bench, &elsewhere);
     std::fs::set_permissions(bench.path("seed/seed.json"), Permissions::from_mode(0o644)).unwrap();
     let (server, said) = served(&bench);
-    assert_eq!(said, json!({"made": 12, "alreadyThere": 0}));
+    assert_eq!(said, json!({"made": 11, "alreadyThere": 0}));
     server.stop();
 }
 

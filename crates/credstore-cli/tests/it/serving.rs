@@ -22,10 +22,15 @@ impl Served {
         Self::by(bench, bench.command(&[&SERVE[..], &["-q"]].concat()).stdout(Stdio::null()))
     }
 
-    /// The server that `command` starts, once it is ready.
+    /// The server that `command` starts, once it is ready. Its messages go nowhere.
     pub(crate) fn by(bench: &Bench, command: &mut Command) -> Self {
+        Self::telling(bench, command.stderr(Stdio::null()))
+    }
+
+    /// The same with its messages where `command` has them.
+    pub(crate) fn telling(bench: &Bench, command: &mut Command) -> Self {
         let ready = bench.path("ready");
-        let child = command.stderr(Stdio::null()).spawn().unwrap();
+        let child = command.spawn().unwrap();
         let mut served = Self(child);
         let begun = Instant::now();
         while !ready.exists() {
