@@ -28,6 +28,6 @@ mod uri;
 pub use app::{App, InProcess};
 pub use faults::{BadFaultPlan, Fault, FaultHost, FaultPlan, FaultRule};
 pub use limits::Limits;
-pub use listener::{ServeError, ServeOptions, Tls, serve};
+pub use listener::{Listen, ServeError, ServeOptions, Tls, serve};
 pub use local::{LocalApp, LocalVault, LocalVaultError};
 pub use site::Site;

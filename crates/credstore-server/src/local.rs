@@ -42,7 +42,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ use tokio::sync::oneshot;
 use crate::app::App;
 use crate::faults::{BadFaultPlan, FaultPlan};
 use crate::limits::Limits;
-use crate::listener::{Certificate, ServeError, Tls, serve_on};
+use crate::listener::{Listen, ServeError, ServeOptions, Tls, serve};
 use crate::site::Site;
 
 /// Zone of the names: every resolver that follows RFC 6761 knows that it is this machine.
@@ -278,26 +278,23 @@ impl Drop for LocalVault {
 
 /// Serves on a thread of its own until it is told to stop.
 fn serve_aside(listener: TcpListener, app: App) -> Result<(oneshot::Sender<()>, JoinHandle<()>), LocalVaultError> {
-    listener.set_nonblocking(true)?;
-    let certificate = Arc::new(Certificate::new(&app, Tls::OwnAuthority)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let listener = {
-        let _within = runtime.enter();
-        tokio::net::TcpListener::from_std(listener)?
-    };
     // The end waits for nobody: whoever drops the vault may be the one who would have to answer.
     let limits = Limits { drain: Duration::ZERO, ..Limits::default() };
+    let options = ServeOptions { listen: Listen::On(listener), limits, tls: Tls::OwnAuthority };
     let (stop, stopped) = oneshot::channel();
+    let (told, begun) = mpsc::channel();
     let serving = async move {
-        let end = async { drop(stopped.await) };
-        if let Err(error) = serve_on(listener, app, limits, certificate, end).await {
-            tracing::error!(%error, "the local vault ended");
-        }
+        let ready = told.clone();
+        let done = serve(app, options, move |_| drop(ready.send(Ok(()))), async { drop(stopped.await) }).await;
+        // Nobody listens any more to how a vault ends that has begun.
+        let _ = told.send(done);
     };
     let thread = std::thread::Builder::new().name("local-vault".to_owned());
     let thread = thread.spawn(move || {
         runtime.block_on(serving);
         runtime.shutdown_background();
     })?;
+    begun.recv().map_err(|_| io::Error::other("the thread of the vault ended"))??;
     Ok((stop, thread))
 }

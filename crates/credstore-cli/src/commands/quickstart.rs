@@ -16,7 +16,7 @@ use credstore::connection_string::{self, Style};
 use credstore::diagnosis::Diagnosis;
 use credstore::resolver::Resolved;
 use credstore_protocol::{Identifier, Secret};
-use credstore_server::{Site, Tls};
+use credstore_server::{Listen, Site, Tls};
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
@@ -80,15 +80,15 @@ impl Quickstart {
         if demo.kept && done.is_ok() { folder.keep() } else { folder.remove().and(done) }
     }
 
-    /// The address to listen on. Bound once for a look: the names contain the port.
-    fn listen(&self, out: &mut Output) -> Result<SocketAddr, CliError> {
+    /// The port to listen on, taken at once: the names contain it.
+    fn listen(&self, out: &mut Output) -> Result<(Listen, u16), CliError> {
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let wanted = at(self.port.unwrap_or(site::DEFAULT_PORT));
         match TcpListener::bind(wanted) {
-            Ok(_) => Ok(wanted),
+            Ok(listener) => Ok((Listen::On(listener), wanted.port())),
             Err(error) if self.port.is_none() && error.kind() == std::io::ErrorKind::AddrInUse => {
                 let free = free_port(at(0))?;
-                out.note(format!("port {} is taken; {} is used", wanted.port(), free.port()));
+                out.note(format!("port {} is taken; {} is used", wanted.port(), free.1));
                 Ok(free)
             }
             Err(error) => {
@@ -173,11 +173,11 @@ impl Demo<'_> {
     }
 
     /// With a listener, until Ctrl+C.
-    async fn served(&self, listen: SocketAddr, out: &mut Output) -> Result<(), CliError> {
+    async fn served(&self, (listen, port): (Listen, u16), out: &mut Output) -> Result<(), CliError> {
         let data = self.world.data_folder();
         let installation = site::open(self.world, &data, Absent::Create).await.map_err(|error| site::opened(&error))?;
-        let site = Site { zone: site::DEFAULT_ZONE.to_owned(), port: listen.port() };
-        let server = Server { installation: Arc::new(installation), folder: data, site, listen, allow_faults: false };
+        let site = Site { zone: site::DEFAULT_ZONE.to_owned(), port };
+        let server = Server { installation: Arc::new(installation), folder: data, site, allow_faults: false };
         let (ready, is_ready) = oneshot::channel();
         let (ended, end) = oneshot::channel::<()>();
         let told = |address| {
@@ -188,12 +188,12 @@ impl Demo<'_> {
             // A sender that is gone means the same as a message: the demonstration has ended.
             let _ = end.await;
         };
-        let serving = server.serve(self.world, Tls::OwnAuthority, told, wait);
+        let serving = server.serve(self.world, listen, Tls::OwnAuthority, told, wait);
         let showing = async {
             let _ended = ended;
             let Ok(announced) = is_ready.await else { return Ok(()) };
             let _announced = announced?;
-            self.until_stopped(listen.port(), out).await
+            self.until_stopped(port, out).await
         };
         let (served, shown) = tokio::join!(serving, showing);
         served.and(shown)

@@ -1,6 +1,6 @@
 //! `credstore serve`: vault and directory in one process, until it is told to stop.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use credstore::azure::CertificateFile;
 use credstore::azure::certificate::export_public;
 use credstore::codes::server as codes;
 use credstore::diagnosis::{Diagnosis, Severity};
-use credstore_server::{App, Limits, ServeError, ServeOptions, Site, Tls, serve};
+use credstore_server::{App, Limits, Listen, ServeError, ServeOptions, Site, Tls, serve};
 use credstore_vault::Installation;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -53,8 +53,12 @@ impl Serve {
     /// Opens the data folder, serves, and leaves no file behind that says otherwise.
     pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         logs::start(world, out.style.json, tracing::Level::INFO);
-        let listen = free_port(address(&self.listen).await?)?;
-        let site = Site { zone: self.zone.to_ascii_lowercase(), port: listen.port() };
+        let wanted = address(&self.listen).await?;
+        let (listen, port) = match wanted.port() {
+            0 => free_port(wanted)?,
+            port => (Listen::At(wanted), port),
+        };
+        let site = Site { zone: self.zone.to_ascii_lowercase(), port };
         let tls = self.tls(world, out)?;
         let seed = self.seed.as_deref().map(|file| Seed::read(file, world)).transpose()?;
         let folder = world.data_folder();
@@ -67,14 +71,14 @@ impl Serve {
                 Some(seed.apply(&connection, world).await?)
             }
         };
-        let server = Server { installation, folder, site, listen, allow_faults: self.allow_faults };
+        let server = Server { installation, folder, site, allow_faults: self.allow_faults };
         let mut announced = None;
         let mut failed = None;
         let ready = |address: SocketAddr| match server.announce(address, self.ready_file.as_deref(), seeded, out) {
             Ok(guard) => announced = Some(guard),
             Err(error) => failed = Some(error),
         };
-        let done = server.serve(world, tls, ready, stop.wait()).await;
+        let done = server.serve(world, listen, tls, ready, stop.wait()).await;
         drop(announced);
         if let Some(file) = &self.ready_file {
             let _ = std::fs::remove_file(file);
@@ -107,7 +111,6 @@ pub(crate) struct Server {
     pub(crate) installation: Arc<Installation>,
     pub(crate) folder: PathBuf,
     pub(crate) site: Site,
-    pub(crate) listen: SocketAddr,
     /// Whether the operator may inject faults.
     pub(crate) allow_faults: bool,
 }
@@ -117,6 +120,7 @@ impl Server {
     pub(crate) async fn serve(
         &self,
         world: &World,
+        listen: Listen,
         tls: Tls,
         ready: impl FnOnce(SocketAddr),
         stop: impl Future<Output = ()>,
@@ -125,7 +129,7 @@ impl Server {
         if self.allow_faults {
             app.allow_faults();
         }
-        let options = ServeOptions { listen: self.listen, limits: Limits::default(), tls };
+        let options = ServeOptions { listen, limits: Limits::default(), tls };
         serve(app, options, ready, stop).await.map_err(|error| not_served(&error).into())
     }
 
@@ -254,13 +258,10 @@ async fn address(text: &str) -> Result<SocketAddr, CliError> {
     Ok(found.into_iter().next().ok_or_else(|| wrong("the name has no address".to_owned()))?)
 }
 
-/// The address with a port: the names that are served contain it, so it must be known before.
-pub(crate) fn free_port(wanted: SocketAddr) -> Result<SocketAddr, CliError> {
-    if wanted.port() != 0 {
-        return Ok(wanted);
-    }
-    let bound = std::net::TcpListener::bind(wanted).and_then(|listener| listener.local_addr());
-    bound.map_err(|error| {
+/// A port that the system chooses, taken at once: the names that are served contain it, so it must be known before.
+pub(crate) fn free_port(wanted: SocketAddr) -> Result<(Listen, u16), CliError> {
+    let bound = TcpListener::bind(wanted).and_then(|listener| listener.local_addr().map(|at| (listener, at.port())));
+    bound.map(|(listener, port)| (Listen::On(listener), port)).map_err(|error| {
         Diagnosis::error(&codes::LISTEN, format!("cannot listen on {wanted}")).cause(error.to_string()).into()
     })
 }
@@ -272,7 +273,7 @@ fn not_served(error: &ServeError) -> Diagnosis {
                 .cause("another program listens there")
                 .fix("choose another port with --listen, or stop that program")
         }
-        ServeError::Bind { source, .. } => {
+        ServeError::Bind { source, .. } | ServeError::Listener(source) => {
             Diagnosis::error(&codes::LISTEN, error.to_string()).cause(source.to_string())
         }
         ServeError::Certificate { .. } => Diagnosis::error(&codes::TLS_FILES, error.to_string())

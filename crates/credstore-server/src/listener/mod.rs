@@ -30,14 +30,44 @@ use crate::limits::{ACCEPT_PAUSE, HEAD_BUFFER, HEADER_BYTES_MAX, HEADERS_MAX, Li
 
 use paced::{Pace, Paced};
 use places::{Place, Places};
-pub(crate) use tls::Certificate;
+use tls::Certificate;
+
 pub use tls::Tls;
+
+/// Where a listener listens.
+#[derive(Debug)]
+pub enum Listen {
+    /// Address and port, taken when the serving begins.
+    At(SocketAddr),
+    /// A port that is taken already. Whoever lets the system choose one needs it before, since the names contain it.
+    On(std::net::TcpListener),
+}
+
+impl Listen {
+    /// Takes the port, unless that was done before.
+    async fn bound(self) -> Result<(TcpListener, SocketAddr), ServeError> {
+        let listener = match self {
+            Self::At(address) => {
+                TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })?
+            }
+            Self::On(listener) => {
+                let own = |listener: std::net::TcpListener| {
+                    listener.set_nonblocking(true)?;
+                    TcpListener::from_std(listener)
+                };
+                own(listener).map_err(ServeError::Listener)?
+            }
+        };
+        let address = listener.local_addr().map_err(ServeError::Listener)?;
+        Ok((listener, address))
+    }
+}
 
 /// How a listener is set up.
 #[derive(Debug)]
 pub struct ServeOptions {
-    /// Address and port; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where.
+    pub listen: Listen,
     /// What each connection may take.
     pub limits: Limits,
     /// Where its certificate comes from.
@@ -55,6 +85,9 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+    /// The port that was taken before is of no use.
+    #[error("the listener cannot be used")]
+    Listener(#[source] io::Error),
     /// The given certificate and key cannot be used.
     #[error("the TLS certificate and key cannot be used: {reason}")]
     Certificate {
@@ -81,21 +114,9 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let ServeOptions { listen, limits, tls } = options;
     let certificate = Arc::new(Certificate::new(&app, tls)?);
-    let bind = |source| ServeError::Bind { address: listen, source };
-    let listener = TcpListener::bind(listen).await.map_err(bind)?;
-    ready(listener.local_addr().map_err(bind)?);
-    serve_on(listener, app, limits, certificate, shutdown).await
-}
-
-/// Serves on a port that is bound already.
-pub(crate) async fn serve_on(
-    listener: TcpListener,
-    app: App,
-    limits: Limits,
-    certificate: Arc<Certificate>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
     let acceptor = TlsAcceptor::from(tls::configuration(Arc::clone(&certificate))?);
+    let (listener, address) = listen.bound().await?;
+    ready(address);
     let (stopping, stop) = watch::channel(false);
     let service = Arc::new(Service { http: builders(&limits), app, acceptor, limits, stop });
     let places = Places::new(service.limits.connections);

@@ -43,7 +43,7 @@ impl fmt::Debug for Tls {
 }
 
 /// The certificate that is served now.
-pub(crate) struct Certificate {
+pub(super) struct Certificate {
     served: RwLock<Arc<CertifiedKey>>,
     renew_at: RwLock<Option<Timestamp>>,
     provider: CryptoProvider,
@@ -60,7 +60,7 @@ fn unusable(reason: impl fmt::Display) -> ServeError {
 }
 
 impl Certificate {
-    pub(crate) fn new(app: &App, tls: Tls) -> Result<Self, ServeError> {
+    pub(super) fn new(app: &App, tls: Tls) -> Result<Self, ServeError> {
         let provider = aws_lc_rs::default_provider();
         let (key, renew_at) = match tls {
             Tls::OwnAuthority => {

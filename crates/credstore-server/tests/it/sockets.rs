@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use credstore_server::{Limits, ServeError, ServeOptions, Tls, serve};
+use credstore_server::{Limits, Listen, ServeError, ServeOptions, Tls, serve};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -34,7 +34,7 @@ struct Running {
 async fn start(world: World, limits: Limits) -> Running {
     let (told, address) = oneshot::channel();
     let (stop, stopped) = oneshot::channel::<()>();
-    let options = ServeOptions { listen: "127.0.0.1:0".parse().unwrap(), limits, tls: Tls::OwnAuthority };
+    let options = ServeOptions { listen: Listen::At("127.0.0.1:0".parse().unwrap()), limits, tls: Tls::OwnAuthority };
     let app = world.app.clone();
     let ended = tokio::spawn(async move {
         let shutdown = async { drop(stopped.await) };
@@ -364,7 +364,8 @@ async fn an_unusable_certificate_or_address_is_an_error_before_ready() {
     let world = World::empty();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let never = || std::future::pending::<()>();
-    let options = |tls| ServeOptions { listen: taken.local_addr().unwrap(), limits: Limits::default(), tls };
+    let options =
+        |tls| ServeOptions { listen: Listen::At(taken.local_addr().unwrap()), limits: Limits::default(), tls };
     let given = Tls::Given { chain_pem: b"none".to_vec(), key_pem: Zeroizing::new(b"none".to_vec()) };
     let ready = |_| panic!("not ready");
     let refused = serve(world.app.clone(), options(given), ready, never()).await;
