@@ -11,6 +11,7 @@ pub mod graph;
 pub mod guid;
 pub mod key_vault;
 pub mod name;
+pub mod pem;
 pub mod secret;
 pub mod timestamp;
 pub mod token;

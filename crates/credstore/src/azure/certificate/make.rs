@@ -7,7 +7,7 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use credstore_protocol::encoding::base64_standard;
+use credstore_protocol::pem::push_block;
 use credstore_protocol::{Secret, Timestamp};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
@@ -31,9 +31,6 @@ pub const DAYS_MAX: u32 = 3650;
 pub const BACKDATED: Duration = Duration::from_secs(600);
 /// Longest subject in bytes. Source: X.520 bounds each part at 64; ours for the whole.
 pub const SUBJECT_MAX: usize = 512;
-
-/// Characters of a line of PEM. Source: RFC 7468 section 2.
-const PEM_LINE: usize = 64;
 
 /// Why no certificate was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -143,19 +140,6 @@ pub fn generate(
 
 fn moment(at: Timestamp) -> Result<OffsetDateTime, GenerateError> {
     OffsetDateTime::from_unix_timestamp(at.0).map_err(|_| GenerateError::Library)
-}
-
-fn push_block(pem: &mut String, label: &str, der: &[u8]) {
-    let text = Zeroizing::new(base64_standard(der));
-    pem.extend(["-----BEGIN ", label, "-----\n"]);
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(PEM_LINE));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = after;
-    }
-    pem.extend(["-----END ", label, "-----\n"]);
 }
 
 /// A certificate as PEM.

@@ -7,7 +7,6 @@
 pub mod error;
 pub mod file;
 pub mod make;
-mod pem;
 mod pfx;
 mod read;
 

@@ -3,12 +3,12 @@
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::RsaKeyPair;
+use credstore_protocol::pem::{self, Block, PemError};
 use credstore_protocol::{Secret, Timestamp};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 use zeroize::Zeroizing;
 
-use super::pem::{self, Block};
 use super::{CertificateError, PublicCertificate, SigningCertificate, pfx};
 
 /// Largest file in bytes. A key of 8,192 bits with a chain of five certificates has 20 KB. Ours.
@@ -59,6 +59,16 @@ fn text_of(bytes: &[u8]) -> Result<Option<&str>, CertificateError> {
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+impl From<PemError> for CertificateError {
+    fn from(error: PemError) -> Self {
+        match error {
+            PemError::NotClosed(label) => Self::BlockNotClosed(label),
+            PemError::Damaged(label) => Self::BlockDamaged(label),
+            PemError::Encrypted => Self::KeyEncrypted,
+        }
+    }
 }
 
 fn from_pem(text: &str) -> Result<Content, CertificateError> {
