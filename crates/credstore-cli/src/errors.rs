@@ -223,6 +223,10 @@ pub(crate) fn place_text(place: &Place) -> String {
     if let Some(line) = place.line {
         text.push_str(&format!("{}line {line}", if text.is_empty() { "" } else { " " }));
     }
+    // With a path in the document the column says nothing more, and with a span the line itself is shown.
+    if let (Some(column), None, None) = (place.column, &place.pointer, &place.span) {
+        text.push_str(&format!(" column {column}"));
+    }
     if let Some(pointer) = &place.pointer {
         text.push_str(&format!("{}{pointer}", if text.is_empty() { "" } else { ", " }));
     }

@@ -152,6 +152,7 @@ fn a_seed_that_cannot_be_used_is_refused_before_anything_is_made() {
     };
     for (seed, mode, exit, told) in [
         (misspelt, 0o600, 3, "error[CS6030]: seed/seed.json is not a seed"),
+        ("{\n  \"app\": []\n}".to_owned(), 0o600, 3, "where  seed/seed.json line 2 column 7\n"),
         (
             seed().to_string(),
             0o644,
