@@ -27,7 +27,7 @@ pub const LEAF_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 /// Most names in one leaf. Ours: a listener needs five.
 pub const LEAF_NAMES_MAX: usize = 100;
 /// Certificates begin to be valid this much earlier, for clocks that are behind.
-const BACKDATED: Duration = Duration::from_secs(600);
+pub(crate) const BACKDATED: Duration = Duration::from_secs(600);
 
 /// The CA. Its key never leaves the store.
 pub struct CertificateAuthority {
@@ -62,7 +62,7 @@ fn date(at: Timestamp) -> Result<OffsetDateTime, AuthorityError> {
 }
 
 /// RFC 5280 section 4.1.2.2: positive, at most 20 bytes, unpredictable.
-fn serial_number() -> SerialNumber {
+pub(crate) fn serial_number() -> SerialNumber {
     let mut bytes = random::bytes::<16>();
     bytes[0] = bytes[0] & 0x7f | 0x40;
     SerialNumber::from_slice(&bytes)

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod authority;
+pub mod certificates;
 pub mod directory;
 pub mod error;
 pub mod installation;

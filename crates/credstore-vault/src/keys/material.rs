@@ -96,6 +96,16 @@ impl KeyMaterial {
         }
     }
 
+    /// The public half as it stands in a certificate: `RSAPublicKey` in DER, or the point.
+    ///
+    /// Source: RFC 5280 section 4.1, `subjectPublicKey`; RFC 3279 section 2.3.
+    pub(crate) fn public_bytes(&self) -> &[u8] {
+        match &self.pair {
+            Pair::Rsa { signing, .. } => signing.public_key().as_ref(),
+            Pair::Ec { signing, .. } => signing.public_key().as_ref(),
+        }
+    }
+
     /// The public half, without an identifier and without `key_ops`.
     ///
     /// # Errors

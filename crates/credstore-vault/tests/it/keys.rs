@@ -1,8 +1,5 @@
 //! Key material against the real `openssl`: what one of them makes, the other reads, checks and undoes.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
-
 use credstore_protocol::encoding::{base64_any, base64_standard, base64url, hex_upper};
 use credstore_protocol::key_vault::keys::{
     Curve, EncryptionAlgorithm, JsonWebKey, KeyType, PrivateJsonWebKey, SignatureAlgorithm,
@@ -11,40 +8,9 @@ use credstore_vault::keys::{KeyError, KeyMaterial, KeyShape, RsaSize};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::folder::Folder;
-
-/// The folder of one test, where `openssl` reads and writes.
-struct Bench(Folder);
+use crate::openssl::Bench;
 
 impl Bench {
-    fn new() -> Self {
-        Self(Folder::new())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        std::fs::read(self.path(name)).unwrap()
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        std::fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn run(&self, arguments: &str) -> Output {
-        let mut openssl = Command::new("openssl");
-        openssl.args(arguments.split(' ')).current_dir(self.0.path()).output().expect("openssl is installed")
-    }
-
-    /// Runs `openssl` and gives what it prints.
-    fn openssl(&self, arguments: &str) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
     /// Makes `key.pem` with its public half `public.pem`, and reads it as a JSON Web Key.
     fn rsa(&self, bits: usize) -> Value {
         self.openssl(&format!("genrsa -out key.pem {bits}"));

@@ -1,6 +1,7 @@
 //! The domain of the vault, through its public doors.
 
 mod authority;
+mod certificates;
 mod damage;
 mod damaged_files;
 mod directory;
@@ -9,6 +10,7 @@ mod folder;
 mod installation;
 mod keys;
 mod model;
+mod openssl;
 mod permissions;
 mod resource_groups;
 mod roles;
