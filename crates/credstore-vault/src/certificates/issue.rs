@@ -21,7 +21,7 @@ use crate::keys::{KeyMaterial, KeyShape};
 pub(super) const UPN: [u64; 10] = [1, 3, 6, 1, 4, 1, 311, 20, 2, 3];
 
 /// A key of the vault, as the library asks for signatures.
-struct Signer<'a> {
+pub(super) struct Signer<'a> {
     key: &'a KeyMaterial,
     written: &'static rcgen::SignatureAlgorithm,
     signature: SignatureAlgorithm,
@@ -113,12 +113,12 @@ pub fn request_of(policy: &Policy, key: &KeyMaterial) -> Result<Vec<u8>, Certifi
     Ok(request.der().to_vec())
 }
 
-fn signer(key: &KeyMaterial) -> Result<Signer<'_>, CertificateError> {
+pub(super) fn signer(key: &KeyMaterial) -> Result<Signer<'_>, CertificateError> {
     Signer::of(key).ok_or(CertificateError::Value { property: "key_props", refusal: ValueRefusal::Key })
 }
 
 /// What certificate and request have in common.
-fn params(policy: &Policy) -> Result<CertificateParams, CertificateError> {
+pub(super) fn params(policy: &Policy) -> Result<CertificateParams, CertificateError> {
     let value = |refusal| CertificateError::Value { property: "x509_props", refusal };
     let mut params = CertificateParams::default();
     params.distinguished_name = name::distinguished(&policy.subject).ok_or(value(ValueRefusal::Name))?;
@@ -169,12 +169,12 @@ pub(super) fn alternative_names(names: &AlternativeNames) -> Result<Vec<SanType>
     Ok(written)
 }
 
-fn date(at: Timestamp) -> Result<OffsetDateTime, CertificateError> {
+pub(super) fn date(at: Timestamp) -> Result<OffsetDateTime, CertificateError> {
     OffsetDateTime::from_unix_timestamp(at.0).map_err(|_| CertificateError::Date)
 }
 
 /// The same day and time so many months later, or the last day of that month.
-fn months_after(from: OffsetDateTime, months: i64) -> Result<OffsetDateTime, CertificateError> {
+pub(super) fn months_after(from: OffsetDateTime, months: i64) -> Result<OffsetDateTime, CertificateError> {
     let counted = i64::from(from.year()) * 12 + i64::from(u8::from(from.month())) - 1 + months;
     let year = i32::try_from(counted.div_euclid(12)).map_err(|_| CertificateError::Date)?;
     let month = u8::try_from(counted.rem_euclid(12) + 1).ok().and_then(|month| time::Month::try_from(month).ok());

@@ -2,10 +2,12 @@
 //!
 //! A [`Policy`] is checked once and then complete. With a [`KeyMaterial`](crate::keys::KeyMaterial) it makes a certificate
 //! that signs itself, or a request that somebody else signs; [`Chain::merge`] takes what came back. [`import()`] reads PFX and
-//! PEM, [`secret_value`] writes them. Nothing here is stored, and `now` is an argument.
+//! PEM, [`secret_value`] writes them. An [`IssuingAuthority`] signs what a vault issues itself. Nothing here is stored, and
+//! `now` is an argument.
 //!
 //! Source: contract section 8; RFC 5280 and RFC 2986 for certificates and requests; RFC 7292 for PFX.
 
+mod authority;
 mod chain;
 mod import;
 mod issue;
@@ -14,6 +16,7 @@ mod output;
 mod pfx;
 mod policy;
 
+pub use authority::IssuingAuthority;
 pub use chain::Chain;
 pub use import::{Imported, import};
 pub use issue::{request_of, self_signed};

@@ -5,8 +5,8 @@ use credstore_protocol::encoding::{base64_any, base64_standard, hex_upper};
 use credstore_protocol::key_vault::certificates::{CertificateForm, CertificatePolicy, ImportCertificate};
 use credstore_protocol::key_vault::keys::Curve;
 use credstore_vault::certificates::{
-    CHAIN_BYTES_MAX, CHAIN_MAX, CertificateError, Chain, IMPORT_MAX, Imported, Policy, import, request_of,
-    secret_value, self_signed,
+    CHAIN_BYTES_MAX, CHAIN_MAX, CertificateError, Chain, IMPORT_MAX, Imported, IssuingAuthority, Policy, import,
+    request_of, secret_value, self_signed,
 };
 use credstore_vault::keys::{KeyMaterial, KeyShape, RsaSize};
 use serde_json::{Value, json};
@@ -485,4 +485,55 @@ fn what_was_changed_on_its_way_is_refused_or_read_but_never_breaks() {
         assert!(import_of(&base64_standard(&file[..at])).is_err(), "cut at {at}");
     }
     assert!(read > 0 && refused > 0, "{read} read, {refused} refused");
+}
+
+#[test]
+fn openssl_trusts_what_an_authority_of_a_vault_issues() {
+    let made = IssuingAuthority::create("vault app", NOW).unwrap();
+    let kept = KeyMaterial::open(made.key().shape(), &made.key().pkcs8().unwrap()).unwrap();
+    let authority = IssuingAuthority::open(kept, made.certificate().clone()).unwrap();
+    for shape in [KeyShape::Rsa(RsaSize::Bits2048), KeyShape::Ec(Curve::P521)] {
+        let bench = Bench::new();
+        let key = KeyMaterial::generate(shape).unwrap();
+        let policy =
+            policy(json!({"x509_props": {"subject": "CN=app", "sans": {"dns_names": ["app.example"]}}})).unwrap();
+        let chain = authority.issue(&policy, &key, NOW).unwrap();
+        assert_eq!(chain.certificates()[1..], *made.certificate().certificates());
+        assert!(chain.is_of(&key).unwrap());
+        bench.write_der_certificate(&chain.certificates()[1]);
+        bench.openssl("x509 -in certificate.pem -out authority.pem");
+        bench.write_der_certificate(chain.leaf());
+        let verified = format!("verify -x509_strict -purpose sslserver -verify_hostname app.example -attime {}", NOW.0);
+        assert!(bench.openssl(&format!("{verified} -CAfile authority.pem certificate.pem")).contains("OK"));
+        let text = bench.openssl("x509 -in authority.pem -noout -text");
+        for expected in ["Subject: CN = vault app", "CA:TRUE, pathlen:0", "Certificate Sign, CRL Sign"] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+    }
+    assert_eq!(IssuingAuthority::open(p256(), made.certificate().clone()).map(|_| ()), Err(CertificateError::OtherKey));
+}
+
+#[test]
+fn the_name_of_an_authority_has_sixty_four_characters_at_most() {
+    for (asked, kept) in [(64, 64), (65, 64)] {
+        let bench = Bench::new();
+        let authority = IssuingAuthority::create(&"a".repeat(asked), NOW).unwrap();
+        bench.write_der_certificate(authority.certificate().leaf());
+        let subject = bench.openssl("x509 -in certificate.pem -noout -subject -nameopt RFC2253");
+        assert_eq!(subject.trim(), format!("subject=CN={}", "a".repeat(kept)));
+    }
+}
+
+#[test]
+fn what_an_authority_issues_never_outlives_it() {
+    let authority = IssuingAuthority::create("a", NOW).unwrap();
+    let (from, until) = authority.certificate().validity().unwrap();
+    // Ten years of 365 days from now, and ten minutes before it.
+    assert_eq!((from, until), (Timestamp(NOW.0 - 600), Timestamp(NOW.0 + 315_360_000)));
+    let at =
+        |now: i64| authority.issue(&of_subject("CN=a"), &p256(), Timestamp(now)).map(|chain| chain.validity().unwrap());
+    assert_eq!(at(from.0), Ok((from, Timestamp(1_831_535_400))));
+    assert_eq!(at(until.0 - 1).unwrap().1, until);
+    assert_eq!(at(from.0 - 1), Err(CertificateError::Date));
+    assert_eq!(at(until.0), Err(CertificateError::Date));
 }
