@@ -23,7 +23,7 @@ pub struct IssuingAuthority {
 }
 
 impl IssuingAuthority {
-    /// A new authority with this common name, which is cut after [`COMMON_NAME_MAX`] characters: an EC key of P-256 and a
+    /// A new authority with this common name, which is cut after 64 characters: an EC key of P-256 and a
     /// certificate that signs itself, valid for [`CA_LIFETIME`], for leaves only.
     ///
     /// # Errors
