@@ -57,6 +57,11 @@ pub const WRITES_AT_ONCE: usize = 256;
 /// A pause after an accept that failed for want of file descriptors or memory. Source: hyper-util's examples use a
 /// second; a tenth lets an honest client in sooner.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Most bytes of an unread body that are taken in before the answer. Ours: more than any honest request has.
+pub const LEFTOVER_MAX: usize = 256 * 1024;
+/// Longest that they are waited for. Source: nginx, `lingering_timeout`, takes five seconds; half is enough for a body that is
+/// under way.
+pub const LEFTOVER_TIME: Duration = Duration::from_millis(2_500);
 /// Longest `x-ms-client-request-id` that is echoed. Source: ours, seven times a GUID.
 pub const CLIENT_REQUEST_ID_MAX: usize = 256;
 /// Most path segments that any route has, and some to spare.

@@ -4,6 +4,7 @@
 //! a time for its handshake, its first head, each body, each pause and each unread answer. Places are given before
 //! authentication; the module `places` says whom a full house turns out.
 
+mod leftover;
 mod paced;
 mod places;
 mod tls;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
+use http::header::EXPECT;
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -252,7 +254,11 @@ async fn one(
     request: http::Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Dropped> {
     let _busy = pace.begin();
-    let work = service.app.outcome(request, service.limits.body);
+    // Whoever waits for 100 Continue has not begun to send, and is told the answer instead.
+    let waits = request.headers().contains_key(EXPECT);
+    let (parts, body) = request.into_parts();
+    let (body, leftover) = leftover::lend(body);
+    let work = service.app.outcome(http::Request::from_parts(parts, body), service.limits.body);
     let Ok(outcome) = tokio::time::timeout(service.limits.request, work).await else {
         let mut late = Response::new(Full::default());
         *late.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -263,6 +269,9 @@ async fn one(
     }
     if outcome.proven {
         place.keep();
+    }
+    if !waits {
+        leftover.take_in().await;
     }
     Ok(sendable(outcome.response))
 }

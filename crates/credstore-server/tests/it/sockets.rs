@@ -175,6 +175,34 @@ async fn a_dropped_request_ends_the_connection_and_no_other() {
 }
 
 #[tokio::test]
+async fn an_answer_by_the_head_alone_waits_for_the_body_and_keeps_the_connection() {
+    let running = start(World::with_vault().await, Limits::default()).await;
+    let mut stream = running.http1().await;
+    let head = format!("PUT /secrets/db?api-version=7.4 HTTP/1.1\r\nHost: {VAULT}\r\nContent-Length: 13\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // There is no token, so the answer is known. It must not overtake the client, who is still sending.
+    let mut first = [0; 1];
+    let early = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut first)).await;
+    assert!(early.is_err(), "{early:?}");
+    stream.write_all(b"{\"value\":\"v\"}").await.unwrap();
+    stream.write_all(&get(VAULT)).await.unwrap();
+    let answers = until_closed(&mut stream).await;
+    assert_eq!(answers.matches("HTTP/1.1 401 ").count(), 2, "{answers}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_100_continue_gets_its_answer_at_once() {
+    let running = start(World::with_vault().await, Limits::default()).await;
+    let head = format!(
+        "PUT /secrets/db?api-version=7.4 HTTP/1.1\r\nHost: {VAULT}\r\nContent-Length: 13\r\nExpect: 100-continue\r\n\r\n"
+    );
+    let answer = running.raw(head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_stop_does_not_wait_for_handshakes_that_nobody_goes_on_with() {
     let running = start(
         World::empty(),
