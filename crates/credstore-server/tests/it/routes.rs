@@ -55,6 +55,23 @@ fn who_may_call_what_is_as_it_was_reviewed() {
     assert_eq!(table, reviewed, "a new or changed route needs its row in tests/it/access.txt");
 }
 
+/// What the schema fuzzer asks is what is served, and nothing is served that it does not ask.
+#[test]
+fn the_description_of_the_data_plane_has_every_route_and_no_other() {
+    let description: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../docs/openapi/key-vault.json")).unwrap();
+    let mut described: Vec<String> = Vec::new();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        let methods = item.as_object().unwrap().keys().filter(|member| *member != "parameters");
+        described.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    let served = ROUTES.iter().filter(|route| route.surface == Surface::Vault);
+    let mut served: Vec<String> = served.map(|route| format!("{} {}", route.method, route.path)).collect();
+    described.sort();
+    served.sort();
+    assert_eq!(described, served);
+}
+
 #[tokio::test]
 async fn every_route_refuses_who_may_not() {
     let world = World::with_vault().await;
