@@ -16,6 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 
 START_LIMIT = 30.0
 """Seconds that `serve` may take until its ready file appears. The aim is 15 ms; a loaded machine is slower."""
@@ -188,11 +189,12 @@ class Installation:
             self.run("app", "credential", "add", "--id", client_id, "--cert", str(public))
         return client_id
 
-    def grant(self, vault: str, client_id: str, *permissions: str) -> None:
-        """The permission of step 4."""
+    def grant(self, vault: str, client_id: str, *permissions: str, keys: Sequence[str] = ()) -> None:
+        """The permission of step 4, and permissions on keys."""
         self.run(
             *("vault", "access-policy", "set", "--name", vault, "--spn", client_id),
-            *("--secret-permissions", *permissions),
+            *(("--secret-permissions", *permissions) if permissions else ()),
+            *(("--key-permissions", *keys) if keys else ()),
         )
 
     def set_secret(self, vault: str, name: str, value: str) -> None:

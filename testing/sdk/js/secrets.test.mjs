@@ -4,34 +4,12 @@
 // the authority host is configured, the CA file (NODE_EXTRA_CA_CERTS) and no instance discovery.
 
 import assert from "node:assert/strict";
-import { webcrypto } from "node:crypto";
 import { before, test } from "node:test";
-import { ClientCertificateCredential } from "@azure/identity";
 import { SecretClient } from "@azure/keyvault-secrets";
-
-// Debian 12 has Node 18, where the SDK looks for this global in vain.
-globalThis.crypto ??= webcrypto;
-
-const given = (name) => {
-  const value = process.env[`CREDSTORE_TEST_${name}`];
-  assert.ok(value, `CREDSTORE_TEST_${name} is not set: run this below testing/with_server.py`);
-  return value;
-};
-
-const credentialOf = (app, { tenant = given("TENANT"), clientId = given(app), key = given(`${app}_KEY`) } = {}) =>
-  new ClientCertificateCredential(tenant, clientId, key, {
-    authorityHost: given("AUTHORITY"),
-    disableInstanceDiscovery: true,
-  });
+import { collected, credentialOf, given } from "./world.mjs";
 
 const clientOf = (app, changes) =>
   new SecretClient(given("VAULT_URL"), credentialOf(app, changes), { retryOptions: { maxRetries: 0 } });
-
-const collected = async (items) => {
-  const all = [];
-  for await (const item of items) all.push(item);
-  return all;
-};
 
 let owner;
 let reader;

@@ -35,10 +35,7 @@ CURVES = {"P-256": ("ES256", ec.SECP256R1()), "P-384": ("ES384", ec.SECP384R1())
 
 @pytest.fixture(scope="module")
 def owner(world):
-    world.here.run(
-        *("vault", "access-policy", "set", "--name", VAULT, "--spn", world.owner.client_id),
-        *("--key-permissions", "all"),
-    )
+    world.here.grant(VAULT, world.owner.client_id, keys=["all"])
     return CertificateCredential(**world.credential_options(world.owner))
 
 
@@ -219,10 +216,7 @@ def test_refusals_have_azures_codes(client, crypto):
 
 
 def test_an_app_that_may_sign_and_not_get_signs(world, client):
-    world.here.run(
-        *("vault", "access-policy", "set", "--name", VAULT, "--spn", world.reader.client_id),
-        *("--key-permissions", "sign", "verify"),
-    )
+    world.here.grant(VAULT, world.reader.client_id, keys=["sign", "verify"])
     key = client.create_ec_key("signing-only")
     reader = CertificateCredential(**world.credential_options(world.reader))
     verify = str(world.here.ca_file)
