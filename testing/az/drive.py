@@ -1,4 +1,4 @@
-"""Microsoft's `az` at the embedded vault: sign-in, groups, vaults, secrets, apps, roles, and the five steps.
+"""Microsoft's `az` at the embedded vault: sign-in, groups, vaults, secrets, keys, apps, roles, and the five steps.
 
 Runs below testing/private-hosts. Each check is one subject in the order in which a person meets it; the last one builds
 the five steps with `az` alone and compares what is there with what `credstore setup embedded` leaves.
@@ -6,7 +6,9 @@ the five steps with `az` alone and compares what is there with what `credstore s
 
 from __future__ import annotations
 
+import base64
 import difflib
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -219,6 +221,61 @@ class Cloud:
         self.az("keyvault", "secret", "restore", "--vault-name", VAULT, "--file", blob)
         assert self.az("keyvault", "secret", "show", *secret)["value"] == "two"
 
+    def a_key_signs_encrypts_and_is_rotated(self) -> None:
+        key = ("--vault-name", VAULT, "--name", "signing")
+        made = self.az("keyvault", "key", "create", *key, "--kty", "EC", "--curve", "P-256", "--tags", "a=b")
+        assert (made["key"]["crv"], made["key"]["keyOps"], made["tags"]) == ("P-256", ["sign", "verify"], {"a": "b"}), made
+        digest = base64.b64encode(hashlib.sha256(b"what is signed").digest()).decode()
+        use = (*key, "--algorithm", "ES256", "--digest", digest)
+        signed = self.az("keyvault", "key", "sign", *use)
+        verified = self.az("keyvault", "key", "verify", *use, "--signature", signed["signature"])
+        assert verified["isValid"] is True, verified
+        self.az("keyvault", "key", "create", "--vault-name", VAULT, "--name", "sealing", "--kty", "RSA")
+        crypt = ("--vault-name", VAULT, "--name", "sealing", "--algorithm", "RSA-OAEP-256", "--data-type", "plaintext")
+        sealed = self.az("keyvault", "key", "encrypt", *crypt, "--value", "a text")["result"]
+        assert self.az("keyvault", "key", "decrypt", *crypt, "--value", sealed)["result"] == "a text"
+        policy = {"lifetimeActions": [{"trigger": {"timeAfterCreate": "P90D"}, "action": {"type": "Rotate"}}]}
+        update = ("keyvault", "key", "rotation-policy", "update", *key, "--value")
+        self.az(*update, json.dumps({**policy, "attributes": {"expiryTime": "P2Y"}}))
+        shown = self.az("keyvault", "key", "rotation-policy", "show", *key)
+        assert shown["expiresIn"] == "P2Y" and len(shown["lifetimeActions"]) == 2, shown
+        rotated = self.az("keyvault", "key", "rotate", *key)
+        assert rotated["key"]["kid"] != made["key"]["kid"]
+        versions = {version["kid"] for version in self.az("keyvault", "key", "list-versions", *key)}
+        assert versions == {made["key"]["kid"], rotated["key"]["kid"]}, versions
+        listed = {one["kid"].rsplit("/", 1)[1] for one in self.az("keyvault", "key", "list", "--vault-name", VAULT)}
+        assert listed == {"signing", "sealing"}, listed
+        self.az("keyvault", "key", "set-attributes", *key, "--enabled", "false")
+        assert "Operation sign is not allowed on a disabled key." in self.az.refused("keyvault", "key", "sign", *use)
+        self.az("keyvault", "key", "set-attributes", *key, "--enabled", "true", "--ops", "verify")
+        assert "Operation sign is not permitted on this key." in self.az.refused("keyvault", "key", "sign", *use)
+        hardware = self.az.refused("keyvault", "key", "create", *key, "--kty", "RSA-HSM")
+        assert "Hardware key operation not allowed on standard vault" in hardware, hardware
+
+    def a_key_is_imported_downloaded_deleted_recovered_purged_and_restored(self) -> None:
+        key, blob = ("--vault-name", VAULT, "--name", "imported"), str(self.here.folder / "key.backup")
+        private, public = self.here.folder / "imported.pem", self.here.folder / "public.pem"
+        openssl = ("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", str(private))
+        subprocess.run(openssl, check=True, capture_output=True)
+        made = self.az("keyvault", "key", "import", *key, "--pem-file", str(private))
+        self.az("keyvault", "key", "download", *key, "--file", str(public), "--encoding", "PEM")
+        ours = ("openssl", "pkey", "-in", str(private), "-pubout")
+        assert public.read_text() == subprocess.run(ours, check=True, capture_output=True, text=True).stdout
+        self.az("keyvault", "key", "backup", *key, "--file", blob)
+        self.az("keyvault", "key", "delete", *key)
+        deleted = self.az("keyvault", "key", "list-deleted", "--vault-name", VAULT)
+        assert [one["kid"].rsplit("/", 1)[1] for one in deleted] == ["imported"], deleted
+        taken = self.az.refused("keyvault", "key", "create", *key, "--kty", "EC")
+        assert "Key imported is currently in a deleted but recoverable state" in taken, taken
+        self.az("keyvault", "key", "recover", *key)
+        assert self.az("keyvault", "key", "show", *key)["key"]["kid"] == made["key"]["kid"]
+        self.az("keyvault", "key", "delete", *key)
+        self.az("keyvault", "key", "purge", *key)
+        gone = self.az.refused("keyvault", "key", "show", *key)
+        assert "A key with (name/id) imported was not found in this key vault." in gone, gone
+        self.az("keyvault", "key", "restore", "--vault-name", VAULT, "--file", blob)
+        assert self.az("keyvault", "key", "show", *key)["key"]["n"] == made["key"]["n"]
+
     def a_vault_is_deleted_recovered_and_purged(self) -> None:
         before = self.az("keyvault", "show", "--name", VAULT)
         self.az("keyvault", "delete", "--name", VAULT)
@@ -374,6 +431,8 @@ def main() -> int:
             cloud.a_role_opens_a_vault_that_uses_roles,
             cloud.a_secret_has_versions_and_attributes,
             cloud.a_secret_is_deleted_recovered_purged_and_restored,
+            cloud.a_key_signs_encrypts_and_is_rotated,
+            cloud.a_key_is_imported_downloaded_deleted_recovered_purged_and_restored,
             cloud.a_vault_is_deleted_recovered_and_purged,
             cloud.a_vault_of_another_group_is_found_by_credstore,
             cloud.a_deleted_group_takes_its_vaults_along,

@@ -215,17 +215,26 @@ def test_refusals_have_azures_codes(client, crypto):
         client.get_random_bytes(8)
 
 
-def test_an_app_that_may_sign_and_not_get_signs(world, client):
-    world.here.grant(VAULT, world.reader.client_id, keys=["sign", "verify"])
-    key = client.create_ec_key("signing-only")
+def test_an_app_that_may_use_keys_and_not_get_them_has_everything_done_by_the_vault(world, client):
+    world.here.grant(
+        VAULT,
+        world.reader.client_id,
+        keys=["sign", "verify", "encrypt", "decrypt", "wrapKey", "unwrapKey"],
+    )
+    key = client.create_rsa_key("for-use-only")
     reader = CertificateCredential(**world.credential_options(world.reader))
     verify = str(world.here.ca_file)
-    with CryptographyClient(key.id, reader, connection_verify=verify) as signing:
+    with CryptographyClient(key.id, reader, connection_verify=verify) as there:
         digest = hashlib.sha256(b"x").digest()
-        signed = signing.sign(SignatureAlgorithm.es256, digest)
-        assert signing.verify(SignatureAlgorithm.es256, digest, signed.signature).is_valid, "by the vault"
+        signed = there.sign(SignatureAlgorithm.rs256, digest)
+        assert there.verify(SignatureAlgorithm.rs256, digest, signed.signature).is_valid
+        sealed = there.encrypt(EncryptionAlgorithm.rsa_oaep, b"a text")
+        assert sealed.key_id == key.id
+        assert there.decrypt(EncryptionAlgorithm.rsa_oaep, sealed.ciphertext).plaintext == b"a text"
+        wrapped = there.wrap_key(KeyWrapAlgorithm.rsa_oaep_256, b"k" * 32)
+        assert there.unwrap_key(KeyWrapAlgorithm.rsa_oaep_256, wrapped.encrypted_key).key == b"k" * 32
     with pytest.raises(HttpResponseError) as refused:
-        KeyClient(world.vault_url, reader, connection_verify=verify).get_key("signing-only")
+        KeyClient(world.vault_url, reader, connection_verify=verify).get_key("for-use-only")
     assert refused.value.error.innererror["code"] == "ForbiddenByPolicy"
 
 
