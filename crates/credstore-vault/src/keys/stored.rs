@@ -56,6 +56,13 @@ const fn possible(kty: KeyType) -> &'static [KeyOperation] {
     }
 }
 
+fn check_operations(kty: KeyType, key_ops: &[KeyOperation]) -> Result<(), VaultError> {
+    match key_ops.iter().find(|operation| !possible(kty).contains(operation)) {
+        Some(operation) => Err(bad(format!("The key operation '{operation}' is not for keys of type '{kty}' here."))),
+        None => Ok(()),
+    }
+}
+
 impl ObjectType for Keys {
     const KIND: ObjectKind = ObjectKind::Keys;
     const NOUN: &'static str = "key";
@@ -75,18 +82,12 @@ impl ObjectType for Keys {
         opened(content, material).is_ok()
     }
 
-    fn check(key_ops: &Option<Vec<KeyOperation>>) -> Result<(), VaultError> {
-        let hardware = [KeyOperation::Import, KeyOperation::Export];
-        match key_ops.iter().flatten().find(|operation| hardware.contains(operation)) {
-            Some(operation) => Err(bad(format!("The key operation '{operation}' needs a premium vault."))),
-            None => Ok(()),
-        }
-    }
-
-    fn change(content: &mut KeyContent, key_ops: Option<Vec<KeyOperation>>) {
+    fn change(content: &mut KeyContent, key_ops: Option<Vec<KeyOperation>>) -> Result<(), VaultError> {
         if let Some(key_ops) = key_ops {
+            check_operations(content.key.kty, &key_ops)?;
             content.key_ops = KeyOperation::ALL.iter().copied().filter(|it| key_ops.contains(it)).collect();
         }
+        Ok(())
     }
 }
 
@@ -151,8 +152,8 @@ impl Vault {
         }
         let shape = shape(&create).map_err(failed)?;
         let change = Change::of(create.key_ops, create.tags, create.attributes);
-        check(&change)?;
-        self.store_key(caller, Operation::CreateKey, name, || KeyMaterial::generate(shape), change, now)
+        let kty = create.kty;
+        self.store_key(caller, (Operation::CreateKey, kty), name, || KeyMaterial::generate(shape), change, now)
     }
 
     /// Takes a key that the caller has, as a new key or a new version. Permission: `keys import`.
@@ -176,34 +177,31 @@ impl Vault {
         let exportable = import.attributes.as_ref().and_then(|attributes| attributes.exportable);
         no_release(exportable, import.release_policy.is_some())?;
         let change = Change::of(import.key.key_ops.clone(), import.tags, import.attributes);
-        check(&change)?;
-        self.store_key(caller, Operation::ImportKey, name, || KeyMaterial::import(&import.key), change, now)
+        let operation = (Operation::ImportKey, import.key.kty);
+        self.store_key(caller, operation, name, || KeyMaterial::import(&import.key), change, now)
     }
 
     fn store_key(
         &self,
         caller: &Caller,
-        operation: Operation,
+        (operation, kty): (Operation, KeyType),
         name: &ObjectName,
         make: impl FnOnce() -> Result<KeyMaterial, KeyError>,
         change: Change<Keys>,
         now: Timestamp,
     ) -> Result<KeyRecord, VaultError> {
         let failed = |error| VaultError::Key { name: name.clone(), version: None, error };
-        // A name that cannot be used is refused before a key is made for it, which takes long.
+        // What cannot be is refused before a key is made for it, which takes long.
+        check(&change)?;
+        check_operations(kty, change.update.as_deref().unwrap_or_default())?;
         let slot = Slot::<Keys>::of(&self.inner, name);
         self.require_no_deleted(&slot, name, now)?;
         let key = make().map_err(failed)?;
-        let kty = key.shape().key_type();
-        let wrong = change.update.iter().flatten().find(|operation| !possible(kty).contains(operation));
-        if let Some(operation) = wrong {
-            return Err(bad(format!("The key operation '{operation}' is not for keys of type '{kty}'.")));
-        }
         let version = random::bytes();
         let sealed = slot.sealed_material(&version, &key.pkcs8().map_err(failed)?)?;
         let content = KeyContent { key: key.public().map_err(failed)?, key_ops: possible(kty).to_vec() };
         let mut properties = Properties::new(version, content, now);
-        properties.change(change);
+        properties.change(change)?;
         // The permission is looked at once more: making a key takes long enough for it to be taken away.
         let state = self.allow_on(caller, operation, Some(name.as_str()))?;
         let new = NewVersion {

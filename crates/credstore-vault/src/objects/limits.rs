@@ -13,9 +13,8 @@ pub(crate) fn bad(message: String) -> VaultError {
     VaultError::BadParameter { message }
 }
 
-/// Limits on what both a new version and an update may give.
+/// Limits on what both a new version and an update of any kind may give.
 pub(crate) fn check<K: ObjectType>(change: &Change<K>) -> Result<(), VaultError> {
-    K::check(&change.update)?;
     if let Some(tags) = &change.tags {
         if tags.len() > TAGS_MAX {
             return Err(bad(format!("There must not be more than {TAGS_MAX} tags.")));

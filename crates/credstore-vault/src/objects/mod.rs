@@ -58,14 +58,11 @@ pub trait ObjectType: Clone + fmt::Debug + PartialEq + Sized + 'static {
     /// Whether the bytes can be the sealed part of a version with this content.
     fn fits(content: &Self::Content, material: &[u8]) -> bool;
 
-    /// Whether the request may be done: limits on what a change may give.
+    /// Takes over what a request gives; what it does not give stays.
     ///
     /// # Errors
-    /// [`VaultError::BadParameter`].
-    fn check(update: &Self::Update) -> Result<(), VaultError>;
-
-    /// Takes over what a request gives; what it does not give stays.
-    fn change(content: &mut Self::Content, update: Self::Update);
+    /// [`VaultError::BadParameter`] for what such an object cannot have.
+    fn change(content: &mut Self::Content, update: Self::Update) -> Result<(), VaultError>;
 }
 
 /// The kinds of rows of one kind of object; values of [`kind`](crate::seal).

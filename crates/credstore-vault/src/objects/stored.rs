@@ -13,7 +13,7 @@ use credstore_protocol::{ObjectName, ObjectVersion, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Change, ObjectRecord, ObjectType, Retention};
+use super::{Change, ObjectRecord, ObjectType, Retention, limits};
 use crate::error::{CommitError, StoreFailure, VaultError};
 use crate::seal::{Place, hex16};
 use crate::storage::{Batch, Expected, Revision, Row};
@@ -61,12 +61,13 @@ impl<K: ObjectType> Properties<K> {
     }
 
     /// Takes over what a request gives; what it does not give stays.
-    pub(crate) fn change(&mut self, change: Change<K>) {
+    pub(crate) fn change(&mut self, change: Change<K>) -> Result<(), VaultError> {
+        limits::check(&change)?;
         self.tags = change.tags.or(self.tags.take());
         self.enabled = change.enabled.unwrap_or(self.enabled);
         self.nbf = change.nbf.or(self.nbf);
         self.exp = change.exp.or(self.exp);
-        K::change(&mut self.content, change.update);
+        K::change(&mut self.content, change.update)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use credstore_protocol::{ObjectName, ObjectVersion, Timestamp};
 
-use super::{ATTEMPTS, Change, DeletedRecord, Head, ObjectRecord, ObjectType, Properties, Slot, limits, not_found};
+use super::{ATTEMPTS, Change, DeletedRecord, Head, ObjectRecord, ObjectType, Properties, Slot, not_found};
 use crate::access::{Caller, ObjectOperation, Operation};
 use crate::error::VaultError;
 use crate::storage::{Batch, Expected};
@@ -99,27 +99,26 @@ impl Vault {
         let operation = Operation::Object(K::KIND, ObjectOperation::Update);
         let state = self.allow_on(caller, operation, Some(name.as_str()))?;
         let change = change.into();
-        limits::check(&change)?;
         let slot = Slot::<K>::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let (mut head, revision) = slot.live()?.ok_or_else(|| not_found::<K>(name, version))?;
             let mut batch = slot.batch();
             let apply = |properties: &mut Properties<K>| {
-                properties.change(change.clone());
                 properties.updated = moved(properties.updated, now);
+                properties.change(change.clone())
             };
             let properties = match version.filter(|version| **version != head.current.version()) {
                 Some(version) => {
                     let found = slot.older(version.as_bytes())?;
                     let (mut properties, older) = found.ok_or_else(|| not_found::<K>(name, Some(version)))?;
-                    apply(&mut properties);
+                    apply(&mut properties)?;
                     batch.expect(slot.live_key(), Expected::Present);
                     batch.expect(slot.version_key(version.as_bytes()), Expected::Revision(older));
                     slot.put_older(&mut batch, &properties)?;
                     properties
                 }
                 None => {
-                    apply(&mut head.current);
+                    apply(&mut head.current)?;
                     batch.expect(slot.live_key(), Expected::Revision(revision));
                     slot.put_live(&mut batch, &head)?;
                     head.current

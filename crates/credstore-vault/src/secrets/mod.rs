@@ -67,12 +67,10 @@ impl ObjectType for Secrets {
         std::str::from_utf8(material).is_ok_and(|value| limits::check_value(value).is_ok())
     }
 
-    fn check(content_type: &Option<String>) -> Result<(), VaultError> {
-        limits::check_content_type(content_type.as_deref())
-    }
-
-    fn change(content: &mut SecretContent, content_type: Option<String>) {
+    fn change(content: &mut SecretContent, content_type: Option<String>) -> Result<(), VaultError> {
+        limits::check_content_type(content_type.as_deref())?;
         content.content_type = content_type.or(content.content_type.take());
+        Ok(())
     }
 }
 

@@ -6,7 +6,6 @@ use credstore_protocol::{SecretName, Timestamp};
 use super::{OpenSecret, SecretContent, Secrets, limits};
 use crate::access::{Caller, Operation};
 use crate::error::VaultError;
-use crate::objects::limits::check;
 use crate::objects::{Change, NewVersion, Properties, Slot};
 use crate::random;
 use crate::vaults::Vault;
@@ -47,13 +46,11 @@ impl Vault {
         let state = self.allow_on(caller, operation, Some(name.as_str()))?;
         let value = set.value;
         limits::check_value(value.expose_secret())?;
-        let change = Change::of(set.content_type, set.tags, set.attributes);
-        check(&change)?;
         let version = random::bytes();
+        let mut properties = Properties::new(version, SecretContent { content_type: None }, now);
+        properties.change(Change::of(set.content_type, set.tags, set.attributes))?;
         let sealed =
             Slot::<Secrets>::of(&self.inner, name).sealed_material(&version, value.expose_secret().as_bytes())?;
-        let mut properties = Properties::new(version, SecretContent { content_type: None }, now);
-        properties.change(change);
         let new = NewVersion { name, version, sealed, properties: &|_| Ok(properties.clone()) };
         let record = self.add_version(caller, (operation, state), new, now).await?;
         Ok(OpenSecret { record, value })

@@ -188,6 +188,12 @@ fn a_key_does_what_its_state_dates_and_operations_allow() {
     assert_eq!(changed.content.key_ops, [KeyOperation::Verify]);
     assert_eq!(changed.exp, Some(later(20)), "what is not named stays");
     assert_eq!(world.sign("k", later(10)), refused(KeyRefusal::Operation));
+    for never in ["encrypt", "wrapKey", "import", "export"] {
+        let change = update(json!({"key_ops": ["verify", never]}));
+        let change = world.vault.update::<Keys>(&operator, &k, None, change, NOW);
+        assert!(matches!(change, Err(VaultError::BadParameter { .. })), "an EC key does not {never}");
+    }
+    assert_eq!(world.key("k").content.key_ops, [KeyOperation::Verify]);
 }
 
 #[test]
