@@ -80,14 +80,13 @@ where
         .map_err(|_| Problem::bad_parameter("The query of the request URI is not valid."))?;
     let version = api_version(&query)?;
     let segments = segments(parts.uri.path()).ok_or_else(|| Problem::invalid_name(parts.uri.path()))?;
+    if let Some(problem) = Problem::of_hardware(&segments) {
+        return Err(problem);
+    }
     let (route, captures) = match find(Surface::Vault, parts.method.as_str(), &segments) {
         Found::Route(route, captures) => (route, captures),
-        Found::OtherMethods(methods) => {
-            return Err(Problem::of_hardware(&segments).unwrap_or_else(|| Problem::other_method(methods)));
-        }
-        Found::Nothing => {
-            return Err(Problem::of_hardware(&segments).unwrap_or_else(|| Problem::no_route(&segments)));
-        }
+        Found::OtherMethods(methods) => return Err(Problem::other_method(methods)),
+        Found::Nothing => return Err(Problem::no_route(&segments)),
     };
     *pattern = route.path;
     let Endpoint::Vault(operation) = route.endpoint else {

@@ -129,9 +129,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "NotFound", "The request URI names no operation of this vault.")
     }
 
-    /// A path of operations that need hardware. Its version may be empty, and then it looks like that of a key.
+    /// A path of operations that need hardware. Asked before the routes are: without a version it reads as that of a
+    /// version called `attestation`. A key may have these names, so the last segment counts from the third on.
     pub(super) fn of_hardware(segments: &[Cow<'_, str>]) -> Option<Self> {
-        let of_key = is_one_of(segments.first(), &["keys"]) && is_one_of(segments.last(), &["release", "attestation"]);
+        let of_key = segments.len() > 2
+            && is_one_of(segments.first(), &["keys"])
+            && is_one_of(segments.last(), &["release", "attestation"]);
         (of_key || is_one_of(segments.first(), &["rng"])).then(|| Self::bad_parameter(HARDWARE))
     }
 

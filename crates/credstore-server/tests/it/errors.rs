@@ -148,8 +148,19 @@ async fn what_this_vault_does_not_hold_is_refused_and_not_called_absent() {
         is(&vault.get(path).await, 400, "BadParameter", "", text);
     }
     let text = "Hardware key operation not allowed on standard vault";
-    for path in ["/rng", "/keys/k/0123456789abcdef0123456789abcdef/attestation", "/keys/k//release"] {
-        is(&vault.post(path, &json!({})).await, 400, "BadParameter", "", text);
+    for (method, path) in [
+        ("POST", "/rng"),
+        ("GET", "/keys/k/0123456789abcdef0123456789abcdef/attestation"),
+        ("GET", "/keys/k//attestation"),
+        ("POST", "/keys/k/0123456789abcdef0123456789abcdef/release"),
+        ("POST", "/keys/k//release"),
+    ] {
+        is(&vault.send(method, path, &json!({})).await, 400, "BadParameter", "", text);
+    }
+    for name in ["attestation", "release", "rng"] {
+        vault.post(&format!("/keys/{name}/create"), &json!({"kty": "EC"})).await.expect(200);
+        let found = vault.get(&format!("/keys/{name}")).await.expect(200);
+        assert_eq!(vault.get(&format!("/keys/{name}/")).await.expect(200), found, "a key may have this name");
     }
     let text = "The request URI names no operation of this vault.";
     for path in ["/", "/secret", "/secrets/db/1/2", "/deletedsecrets/db/versions", "/healthz"] {
