@@ -189,12 +189,20 @@ class Installation:
             self.run("app", "credential", "add", "--id", client_id, "--cert", str(public))
         return client_id
 
-    def grant(self, vault: str, client_id: str, *permissions: str, keys: Sequence[str] = ()) -> None:
-        """The permission of step 4, and permissions on keys."""
+    def grant(
+        self,
+        vault: str,
+        client_id: str,
+        *permissions: str,
+        keys: Sequence[str] = (),
+        certificates: Sequence[str] = (),
+    ) -> None:
+        """The permission of step 4, and permissions on keys and certificates."""
         self.run(
             *("vault", "access-policy", "set", "--name", vault, "--spn", client_id),
             *(("--secret-permissions", *permissions) if permissions else ()),
             *(("--key-permissions", *keys) if keys else ()),
+            *(("--certificate-permissions", *certificates) if certificates else ()),
         )
 
     def set_secret(self, vault: str, name: str, value: str) -> None:

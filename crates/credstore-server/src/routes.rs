@@ -142,6 +142,10 @@ const fn keys(operation: ObjectOperation) -> Operation {
     Operation::Object(ObjectKind::Keys, operation)
 }
 
+const fn certificates(operation: ObjectOperation) -> Operation {
+    Operation::Object(ObjectKind::Certificates, operation)
+}
+
 const fn login(method: &'static str, path: &'static str, endpoint: LoginEndpoint) -> Route {
     let endpoint = Endpoint::Login(endpoint);
     Route { surface: Surface::Login, method, path, endpoint, access: Access::Anyone }
@@ -209,6 +213,36 @@ pub static ROUTES: &[Route] = &[
     vault("GET",    "/deletedkeys/{name}",                  keys(O::GetDeleted)),
     vault("DELETE", "/deletedkeys/{name}",                  keys(O::Purge)),
     vault("POST",   "/deletedkeys/{name}/recover",          keys(O::Recover)),
+
+    vault("GET",    "/certificates",                        certificates(O::List)),
+    vault("POST",   "/certificates/restore",                certificates(O::Restore)),
+    vault("GET",    "/certificates/contacts",               Operation::GetContacts),
+    vault("PUT",    "/certificates/contacts",               Operation::SetContacts),
+    vault("DELETE", "/certificates/contacts",               Operation::DeleteContacts),
+    vault("GET",    "/certificates/issuers",                Operation::ListIssuers),
+    vault("GET",    "/certificates/issuers/{name}",         Operation::GetIssuer),
+    vault("PUT",    "/certificates/issuers/{name}",         Operation::SetIssuer),
+    vault("PATCH",  "/certificates/issuers/{name}",         Operation::UpdateIssuer),
+    vault("DELETE", "/certificates/issuers/{name}",         Operation::DeleteIssuer),
+    vault("GET",    "/certificates/{name}",                 certificates(O::Get)),
+    vault("PATCH",  "/certificates/{name}",                 certificates(O::Update)),
+    vault("DELETE", "/certificates/{name}",                 certificates(O::Delete)),
+    vault("GET",    "/certificates/{name}/versions",        certificates(O::ListVersions)),
+    vault("GET",    "/certificates/{name}/policy",          Operation::GetCertificatePolicy),
+    vault("PATCH",  "/certificates/{name}/policy",          Operation::UpdateCertificatePolicy),
+    vault("GET",    "/certificates/{name}/pending",         Operation::GetCertificateOperation),
+    vault("PATCH",  "/certificates/{name}/pending",         Operation::UpdateCertificateOperation),
+    vault("DELETE", "/certificates/{name}/pending",         Operation::DeleteCertificateOperation),
+    vault("POST",   "/certificates/{name}/pending/merge",   Operation::MergeCertificate),
+    vault("POST",   "/certificates/{name}/create",          Operation::CreateCertificate),
+    vault("POST",   "/certificates/{name}/import",          Operation::ImportCertificate),
+    vault("POST",   "/certificates/{name}/backup",          certificates(O::Backup)),
+    vault("GET",    "/certificates/{name}/{version}",       certificates(O::Get)),
+    vault("PATCH",  "/certificates/{name}/{version}",       certificates(O::Update)),
+    vault("GET",    "/deletedcertificates",                 certificates(O::ListDeleted)),
+    vault("GET",    "/deletedcertificates/{name}",          certificates(O::GetDeleted)),
+    vault("DELETE", "/deletedcertificates/{name}",          certificates(O::Purge)),
+    vault("POST",   "/deletedcertificates/{name}/recover",  certificates(O::Recover)),
 
     login("GET",  "/common/discovery/instance",                         L::InstanceDiscovery),
     login("GET",  "/{tenant}/v2.0/.well-known/openid-configuration",    L::OpenIdConfiguration),

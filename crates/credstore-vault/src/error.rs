@@ -10,6 +10,7 @@ use credstore_protocol::key_vault::keys::KeyOperation;
 use credstore_protocol::{ObjectId, ObjectName, ObjectVersion, SecretName, Timestamp, VaultName};
 
 use crate::access::{Caller, ObjectKind, Operation, PermissionModel};
+use crate::certificates::CertificateError;
 use crate::keys::KeyError;
 use crate::seal::SealError;
 
@@ -231,6 +232,23 @@ pub enum KeyRefusal {
     Operation,
 }
 
+/// What the state of a certificate's creation forbids. Source: Key Vault, "Monitor and manage certificate creation".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PendingRefusal {
+    /// Another one is under way.
+    #[error("a creation is under way")]
+    UnderWay,
+    /// It has ended and cannot be cancelled.
+    #[error("the creation has ended")]
+    Ended,
+    /// It was completed by its issuer.
+    #[error("the creation was completed by {issuer}")]
+    Merge {
+        /// Name of the issuer.
+        issuer: String,
+    },
+}
+
 /// Why an operation on a vault or what is in it was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
@@ -305,6 +323,37 @@ pub enum VaultError {
     /// Something is wrong about a role assignment.
     #[error(transparent)]
     RoleAssignment(#[from] RoleAssignmentError),
+    /// It goes with a certificate: this is done to the certificate, and to what goes with it at the same time.
+    #[error("{} cannot be done to the {} of a certificate", operation.permission(), kind.as_str())]
+    Managed {
+        /// Secret or key.
+        kind: ObjectKind,
+        /// What was asked.
+        operation: Operation,
+    },
+    /// There is no certificate like that, or none can be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The certificate has no creation, or another one than the request names.
+    #[error("no creation of certificate {0}")]
+    PendingNotFound(ObjectName),
+    /// The creation of the certificate is in another state.
+    #[error(transparent)]
+    Pending(PendingRefusal),
+    /// No issuer has this name.
+    #[error("no such issuer")]
+    IssuerNotFound,
+    /// The vault has no contacts.
+    #[error("no contacts")]
+    ContactsNotFound,
+    /// A certificate is to be made, and there is a key or a secret of this name that belongs to none.
+    #[error("one of the {} is called {name} and belongs to no certificate", kind.as_str())]
+    NameTaken {
+        /// Secret or key.
+        kind: ObjectKind,
+        /// The name asked for.
+        name: ObjectName,
+    },
     /// A deleted object of the kind still has this name: recover or purge it.
     #[error("one of the deleted {} is called {name}", kind.as_str())]
     DeletedButRecoverable {

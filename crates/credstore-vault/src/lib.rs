@@ -21,10 +21,11 @@ pub mod vaults;
 
 pub use access::Caller;
 pub use authority::CertificateAuthority;
+pub use certificates::{CertificateRecord, Certificates};
 pub use directory::Directory;
 pub use error::{
-    AuthorityError, DeniedPlace, DirectoryError, GroupError, KeyRefusal, OpenError, RoleAssignmentError, SignInError,
-    StorageError, StoreFailure, TokenRejected, VaultError,
+    AuthorityError, DeniedPlace, DirectoryError, GroupError, KeyRefusal, OpenError, PendingRefusal,
+    RoleAssignmentError, SignInError, StorageError, StoreFailure, TokenRejected, VaultError,
 };
 pub use installation::{Installation, Operator};
 pub use keys::{KeyRecord, Keys};

@@ -369,6 +369,13 @@ fn vault_row(error: &VaultError) -> Row {
         | VaultError::SecretDisabled(_)
         | VaultError::DeletedButRecoverable { .. }
         | VaultError::RestoreConflict { .. }
-        | VaultError::MalformedBackup => internal(),
+        | VaultError::MalformedBackup
+        | VaultError::Certificate(_)
+        | VaultError::PendingNotFound(_)
+        | VaultError::Pending(_)
+        | VaultError::IssuerNotFound
+        | VaultError::ContactsNotFound
+        | VaultError::NameTaken { .. }
+        | VaultError::Managed { .. } => internal(),
     }
 }

@@ -30,7 +30,7 @@ impl Messages for Keys {
     fn bundle(ids: &Ids, record: KeyRecord) -> KeyBundle {
         let (kid, attributes) = (ids.version(&record), attributes(&record));
         let key = JsonWebKey { kid: Some(kid), key_ops: Some(record.content.key_ops), ..record.content.key };
-        KeyBundle { key, attributes, tags: record.tags, managed: None }
+        KeyBundle { key, attributes, tags: record.tags, managed: record.managed.then_some(true) }
     }
 
     fn item(ids: &Ids, record: KeyRecord) -> KeyItem {
@@ -38,7 +38,8 @@ impl Messages for Keys {
     }
 
     fn version_item(ids: &Ids, record: KeyRecord) -> KeyItem {
-        KeyItem { kid: ids.version(&record), attributes: attributes(&record), tags: record.tags, managed: None }
+        let (kid, attributes, managed) = (ids.version(&record), attributes(&record), record.managed.then_some(true));
+        KeyItem { kid, attributes, tags: record.tags, managed }
     }
 
     fn deleted(ids: &Ids, record: DeletedRecord<Self>) -> DeletedKey<KeyBundle> {

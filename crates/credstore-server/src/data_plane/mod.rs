@@ -2,8 +2,8 @@
 //!
 //! The order of checks is the contract's: token, then `api-version` and route, then permission, then names and
 //! body, then the state of the object. A caller without the permission learns nothing about names.
-//! Certificates are not part of this vault yet and are refused as such.
 
+mod certificates;
 mod ids;
 mod keys;
 mod objects;
@@ -12,7 +12,8 @@ mod secrets;
 
 use credstore_protocol::{ApiVersion, Timestamp, VaultName};
 use credstore_vault::access::{ObjectKind, ObjectOperation, Operation};
-use credstore_vault::{Caller, Keys, Secrets, TokenRejected, Vault, VaultError};
+use credstore_vault::certificates::IssuerWrite;
+use credstore_vault::{Caller, Certificates, Keys, Secrets, TokenRejected, Vault, VaultError};
 use http::header::EXPIRES;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
@@ -132,7 +133,7 @@ impl Call<'_> {
         let key = || self.target(name()?, path.get("version"));
         match operation {
             Operation::Object(ObjectKind::Secrets, ObjectOperation::Get) => {
-                self.get_secret(&name()?, path.get("version"))
+                self.get_secret(&name()?, path.get("version")).await
             }
             Operation::Object(ObjectKind::Secrets, operation) => {
                 self.on_object::<Secrets, _>(operation, path, parts, body).await
@@ -141,24 +142,44 @@ impl Call<'_> {
             Operation::Object(ObjectKind::Keys, operation) => {
                 self.on_object::<Keys, _>(operation, path, parts, body).await
             }
-            // No route of the table leads here.
-            Operation::Object(ObjectKind::Certificates, _) => Err(Problem::internal()),
-            Operation::SetSecret => self.set_secret(name()?, read_json(parts, body, BODY_MAX).await?).await,
-            Operation::CreateKey => self.create_key(name()?, read_json(parts, body, BODY_MAX).await?).await,
-            Operation::ImportKey => self.import_key(name()?, read_json(parts, body, BODY_MAX).await?).await,
+            Operation::Object(ObjectKind::Certificates, ObjectOperation::Get) => {
+                self.get_certificate(&name()?, path.get("version"))
+            }
+            Operation::Object(ObjectKind::Certificates, operation) => {
+                self.on_object::<Certificates, _>(operation, path, parts, body).await
+            }
+            Operation::SetSecret => self.set_secret(name()?, asked(parts, body).await?).await,
+            Operation::CreateKey => self.create_key(name()?, asked(parts, body).await?).await,
+            Operation::ImportKey => self.import_key(name()?, asked(parts, body).await?).await,
             Operation::RotateKey => self.rotate_key(name()?).await,
             Operation::GetRotationPolicy => self.get_rotation_policy(&name()?),
-            Operation::SetRotationPolicy => {
-                self.set_rotation_policy(name()?, read_json(parts, body, BODY_MAX).await?).await
+            Operation::SetRotationPolicy => self.set_rotation_policy(name()?, asked(parts, body).await?).await,
+            Operation::Encrypt => self.crypt(key()?, asked(parts, body).await?, Vault::encrypt).await,
+            Operation::Decrypt => self.crypt(key()?, asked(parts, body).await?, Vault::decrypt).await,
+            Operation::WrapKey => self.crypt(key()?, asked(parts, body).await?, Vault::wrap_key).await,
+            Operation::UnwrapKey => self.crypt(key()?, asked(parts, body).await?, Vault::unwrap_key).await,
+            Operation::Sign => self.sign(key()?, asked(parts, body).await?).await,
+            Operation::Verify => self.verify(key()?, asked(parts, body).await?).await,
+            Operation::CreateCertificate => self.create_certificate(name()?, asked(parts, body).await?).await,
+            Operation::ImportCertificate => self.import_certificate(name()?, asked(parts, body).await?).await,
+            Operation::MergeCertificate => self.merge_certificate(name()?, asked(parts, body).await?).await,
+            Operation::GetCertificateOperation => self.get_certificate_operation(&name()?),
+            Operation::UpdateCertificateOperation => {
+                self.update_certificate_operation(name()?, asked(parts, body).await?).await
             }
-            Operation::Encrypt => self.crypt(key()?, read_json(parts, body, BODY_MAX).await?, Vault::encrypt).await,
-            Operation::Decrypt => self.crypt(key()?, read_json(parts, body, BODY_MAX).await?, Vault::decrypt).await,
-            Operation::WrapKey => self.crypt(key()?, read_json(parts, body, BODY_MAX).await?, Vault::wrap_key).await,
-            Operation::UnwrapKey => {
-                self.crypt(key()?, read_json(parts, body, BODY_MAX).await?, Vault::unwrap_key).await
+            Operation::DeleteCertificateOperation => self.delete_certificate_operation(name()?).await,
+            Operation::GetCertificatePolicy => self.get_certificate_policy(&name()?),
+            Operation::UpdateCertificatePolicy => {
+                self.update_certificate_policy(name()?, asked(parts, body).await?).await
             }
-            Operation::Sign => self.sign(key()?, read_json(parts, body, BODY_MAX).await?).await,
-            Operation::Verify => self.verify(key()?, read_json(parts, body, BODY_MAX).await?).await,
+            Operation::GetContacts => self.get_contacts(),
+            Operation::SetContacts => self.set_contacts(asked(parts, body).await?).await,
+            Operation::DeleteContacts => self.delete_contacts().await,
+            Operation::ListIssuers => self.list_issuers(),
+            Operation::GetIssuer => self.get_issuer(&name()?),
+            Operation::SetIssuer => self.set_issuer(name()?, IssuerWrite::Set, asked(parts, body).await?).await,
+            Operation::UpdateIssuer => self.set_issuer(name()?, IssuerWrite::Update, asked(parts, body).await?).await,
+            Operation::DeleteIssuer => self.delete_issuer(name()?).await,
         }
     }
 
@@ -175,6 +196,15 @@ impl Call<'_> {
         let result = self.app.aside(move |_| work(&vault, &caller, now)).await;
         result.map_err(|_| Problem::internal())?.map_err(self.explain())
     }
+}
+
+/// The body of every request but a restore.
+async fn asked<T, B>(parts: &Parts, body: Incoming<B>) -> Result<T, Problem>
+where
+    T: DeserializeOwned,
+    B: Body<Data = Bytes>,
+{
+    read_json(parts, body, BODY_MAX).await
 }
 
 async fn read_json<T, B>(parts: &Parts, body: Incoming<B>, max: usize) -> Result<T, Problem>

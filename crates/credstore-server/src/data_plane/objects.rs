@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 
 use super::ids::Ids;
 use super::problem::Problem;
-use super::{Answer, Call, read_json};
+use super::{Answer, Call, asked, read_json};
 use crate::app::Incoming;
-use crate::limits::{BODY_MAX, RESTORE_BODY_MAX};
+use crate::limits::RESTORE_BODY_MAX;
 use crate::outcome::{empty_answer, json_answer};
 use crate::routes::Captures;
 
@@ -38,6 +38,11 @@ pub(super) trait Messages: ObjectType<Content: Send, Update: Send> + Send + Sync
     fn version_item(ids: &Ids, record: ObjectRecord<Self>) -> Self::Item;
     fn deleted(ids: &Ids, record: DeletedRecord<Self>) -> Self::Deleted;
     fn deleted_item(ids: &Ids, record: DeletedRecord<Self>) -> Self::DeletedItem;
+
+    /// Whether a list has it only when it is asked for what is pending.
+    fn is_pending(_record: &ObjectRecord<Self>) -> bool {
+        false
+    }
 }
 
 impl Call<'_> {
@@ -58,7 +63,7 @@ impl Call<'_> {
             ObjectOperation::Update => {
                 let name = name()?;
                 let version = read_version::<K>(&name, path.get("version"))?;
-                self.update::<K>(name, version, read_json(parts, body, BODY_MAX).await?).await
+                self.update::<K>(name, version, asked(parts, body).await?).await
             }
             ObjectOperation::Delete => self.delete::<K>(name()?).await,
             ObjectOperation::List => {
@@ -95,7 +100,7 @@ impl Call<'_> {
             let last_read = record.last_read.filter(|_| with_last_read);
             K::item(self.ids, ObjectRecord { last_read, ..record })
         };
-        let value = records.into_iter().map(item).collect();
+        let value = records.into_iter().filter(|record| self.shows(record)).map(item).collect();
         Ok(json_answer(StatusCode::OK, &Page { value, next_link: self.next(K::KIND.as_str(), next, limit) }))
     }
 
@@ -121,7 +126,8 @@ impl Call<'_> {
         let (after, limit) = self.page()?;
         let page = self.vault.list_deleted::<K>(&self.caller, after.as_ref(), limit, self.now);
         let (records, next) = page.map_err(self.explain())?;
-        let value = records.into_iter().map(|record| K::deleted_item(self.ids, record)).collect();
+        let shown = records.into_iter().filter(|record| self.shows(&record.object));
+        let value = shown.map(|record| K::deleted_item(self.ids, record)).collect();
         let next_link = self.next(&format!("deleted{}", K::KIND.as_str()), next, limit);
         Ok(json_answer(StatusCode::OK, &Page { value, next_link }))
     }
@@ -141,8 +147,14 @@ impl Call<'_> {
         Ok(empty_answer(StatusCode::NO_CONTENT))
     }
 
+    /// Whether a list has this object. Source: contract section 8, `includePending`.
+    fn shows<K: Messages>(&self, record: &ObjectRecord<K>) -> bool {
+        let with_pending = || self.query.get("includePending").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        !K::is_pending(record) || with_pending()
+    }
+
     /// `$skiptoken` and `maxresults`.
-    fn page(&self) -> Result<(Option<PageToken>, usize), Problem> {
+    pub(super) fn page(&self) -> Result<(Option<PageToken>, usize), Problem> {
         let limit = match self.query.given("maxresults") {
             None => PAGE_MAX,
             Some(text) => text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit)).ok_or_else(|| {
@@ -157,7 +169,7 @@ impl Call<'_> {
     }
 
     /// Azure names the port in a nextLink even when it is 443. Source: contract section 4.
-    fn next(&self, path: &str, token: Option<PageToken>, limit: usize) -> Option<String> {
+    pub(super) fn next(&self, path: &str, token: Option<PageToken>, limit: usize) -> Option<String> {
         let token = token?;
         let (host, port) = (self.ids.host_name(), self.app.site().port);
         let version = self.query.get("api-version").unwrap_or_default();

@@ -9,8 +9,9 @@ use credstore_protocol::ObjectName;
 use credstore_protocol::key_vault::keys::{KeyOperation, KeyType};
 use credstore_protocol::key_vault::{ErrorBody, ErrorDetail, InnerError};
 use credstore_vault::access::{ObjectKind, Operation, PermissionModel};
+use credstore_vault::certificates::CertificateError;
 use credstore_vault::keys::KeyError;
-use credstore_vault::{Caller, DeniedPlace, KeyRefusal, TokenRejected, VaultError};
+use credstore_vault::{Caller, DeniedPlace, KeyRefusal, PendingRefusal, TokenRejected, VaultError};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
@@ -112,6 +113,16 @@ impl Problem {
         Self::conflict(None, message)
     }
 
+    /// Ours: no source has Azure's text.
+    fn name_is_taken(kind: ObjectKind, name: &ObjectName) -> Self {
+        let noun = words(kind).noun;
+        let message = format!(
+            "A {noun} named {name} is in this key vault already and belongs to no certificate. Use another name for the \
+             certificate, or delete and purge the {noun} first."
+        );
+        Self::conflict(None, message)
+    }
+
     fn throttled() -> Self {
         let message = "Request was not processed because too many requests were received. Reason: \
                        VaultRequestTypeLimitReached";
@@ -121,10 +132,8 @@ impl Problem {
 
     /// A path that no operation has. What the vault does not do at all says so, lest "not found" be taken for "absent".
     pub(super) fn no_route(segments: &[Cow<'_, str>]) -> Self {
-        if is_one_of(segments.first(), &["certificates", "deletedcertificates", "storage", "deletedstorage"]) {
-            return Self::bad_parameter(
-                "This vault holds secrets and keys; it has no certificates or storage accounts.",
-            );
+        if is_one_of(segments.first(), &["storage", "deletedstorage"]) {
+            return Self::bad_parameter("This vault holds secrets, keys and certificates; it has no storage accounts.");
         }
         Self::new(StatusCode::NOT_FOUND, "NotFound", "The request URI names no operation of this vault.")
     }
@@ -189,6 +198,19 @@ impl Problem {
                 denied_by_role(&caller, operation, &place, names, ids)
             }
             VaultError::KeyRefused { operation, refusal } => refused(operation, refusal),
+            VaultError::Certificate(error) => of_certificate(&error),
+            VaultError::PendingNotFound(name) => Self::new(
+                StatusCode::NOT_FOUND,
+                "PendingCertificateNotFound",
+                format!("Pending certificate not found: {name}"),
+            ),
+            VaultError::Pending(refusal) => of_pending(refusal),
+            VaultError::IssuerNotFound => {
+                Self::new(StatusCode::NOT_FOUND, "CertificateIssuerNotFound", "Issuer not found")
+            }
+            VaultError::ContactsNotFound => Self::new(StatusCode::NOT_FOUND, "ContactsNotFound", "Contacts not found"),
+            VaultError::Managed { kind, operation } => managed(kind, operation),
+            VaultError::NameTaken { kind, name } => Self::name_is_taken(kind, &name),
             VaultError::Key { name, version, error } => {
                 let version = version.map(|version| ids.object(ObjectKind::Keys, &format!("{name}/{version}")));
                 of_key(error, &version.unwrap_or_else(|| ids.object(ObjectKind::Keys, name.as_str())))
@@ -297,6 +319,59 @@ fn of_key(error: KeyError, kid: &str) -> Problem {
             Problem::internal()
         }
     }
+}
+
+/// What is wrong with a certificate, or with what was to become one.
+fn of_certificate(error: &CertificateError) -> Problem {
+    match error {
+        CertificateError::Library => {
+            tracing::error!(%error, "a certificate could not be made");
+            Problem::internal()
+        }
+        CertificateError::Value { .. }
+        | CertificateError::Actions
+        | CertificateError::Pfx
+        | CertificateError::Pem
+        | CertificateError::PemForm
+        | CertificateError::TooLarge { .. }
+        | CertificateError::Count(_)
+        | CertificateError::Unreadable
+        | CertificateError::KeyKind
+        | CertificateError::OtherKey
+        | CertificateError::Date => Problem::bad_parameter(error.to_string()),
+    }
+}
+
+/// Azure's texts. Source: Key Vault, "Monitor and manage certificate creation"; azure-sdk-for-js issue 25758.
+fn of_pending(refusal: PendingRefusal) -> Problem {
+    match refusal {
+        PendingRefusal::UnderWay => Problem::conflict(
+            None,
+            "A new key vault certificate can not be created or imported while a pending key vault certificate's status \
+             is inProgress.",
+        ),
+        PendingRefusal::Ended => {
+            Problem::new(StatusCode::FORBIDDEN, "Forbidden", "Pending status must be in progress to allow update.")
+        }
+        PendingRefusal::Merge { issuer } => Problem::new(
+            StatusCode::FORBIDDEN,
+            "Forbidden",
+            format!("Merge is forbidden on pending object created with issuer : {issuer} after it was completed."),
+        ),
+    }
+}
+
+/// Source: contract section 5, SecretManagedByKeyVault and KeyManagedByKeyVault.
+fn managed(kind: ObjectKind, operation: Operation) -> Problem {
+    let inner = match kind {
+        ObjectKind::Secrets => "SecretManagedByKeyVault",
+        ObjectKind::Keys => "KeyManagedByKeyVault",
+        ObjectKind::Certificates => "CertificateManagedByKeyVault",
+    };
+    let operation = operation.permission().name();
+    let message =
+        format!("Operation \"{operation}\" is not allowed as this object's lifetime is managed by Key Vault.");
+    Problem::forbidden(inner, message)
 }
 
 fn denied_by_policy(caller: &Caller, operation: Operation, names: &Names, ids: &Ids) -> Problem {

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
+use credstore_protocol::key_vault::certificates::CertificateForm;
 use credstore_protocol::key_vault::{
     DeletedSecret, SecretAttributes, SecretBundle, SecretItem, SecretProperties, SetSecret,
 };
 use credstore_protocol::{ApiVersion, SecretName};
+use credstore_vault::access::ObjectKind;
+use credstore_vault::certificates::converted;
 use credstore_vault::{DeletedRecord, OpenSecret, SecretRecord, Secrets};
 use http::StatusCode;
 
@@ -27,10 +30,10 @@ impl Messages for Secrets {
             id: ids.version(&record),
             attributes: attributes(&record),
             value: None,
+            kid: record.managed.then(|| ids.object(ObjectKind::Keys, &format!("{}/{}", record.name, record.version))),
+            managed: record.managed.then_some(true),
             content_type: record.content.content_type,
             tags: record.tags,
-            kid: None,
-            managed: None,
         }
     }
 
@@ -45,9 +48,9 @@ impl Messages for Secrets {
         SecretItem {
             id: ids.version(&record),
             attributes: attributes(&record),
+            managed: record.managed.then_some(true),
             content_type: record.content.content_type,
             tags: record.tags,
-            managed: None,
         }
     }
 
@@ -81,20 +84,38 @@ fn attributes(record: &SecretRecord) -> SecretAttributes {
     }
 }
 
+fn is_in(secret: &OpenSecret, form: CertificateForm) -> bool {
+    secret.record.content.content_type.as_deref() == Some(form.as_str())
+}
+
 impl Call<'_> {
-    pub(super) fn get_secret(&self, name: &SecretName, version: Option<&str>) -> Answer {
-        // Both forms are what a plain secret is anyway: only one that backs a certificate would be converted.
-        let known = ["PFX", "PEM"].map(|form| self.query.get("outContentType").is_none_or(|out| out == form));
-        if self.version >= ApiVersion::V2025_07_01 && !known.contains(&true) {
-            return Err(Problem::bad_parameter("The value of outContentType must be 'PFX' or 'PEM'."));
-        }
+    pub(super) async fn get_secret(&self, name: &SecretName, version: Option<&str>) -> Answer {
+        let form = self.wanted_form()?;
         let version = read_version::<Secrets>(name, version)?;
         let version = version.as_ref();
         let secret = match self.caller.object_id == self.app.installation().operator().object_id {
             true => self.vault.secret_unnoted(&self.caller, name, version),
             false => self.vault.secret(&self.caller, name, version, self.now),
         };
-        Ok(self.open(secret.map_err(self.explain())?))
+        let mut secret = secret.map_err(self.explain())?;
+        // Only what backs a certificate has another form.
+        if let Some(form) = form.filter(|form| secret.record.managed && !is_in(&secret, *form)) {
+            let value = secret.value;
+            let converted = self.app.aside(move |_| converted(&value, form)).await.map_err(|_| Problem::internal())?;
+            secret.value = converted.map_err(|error| self.explain()(error.into()))?;
+            secret.record.content.content_type = Some(form.as_str().to_owned());
+        }
+        Ok(self.open(secret))
+    }
+
+    /// `outContentType`, which clients of older versions do not know.
+    fn wanted_form(&self) -> Result<Option<CertificateForm>, Problem> {
+        match self.query.get("outContentType").filter(|_| self.version >= ApiVersion::V2025_07_01) {
+            None => Ok(None),
+            Some("PFX") => Ok(Some(CertificateForm::Pkcs12)),
+            Some("PEM") => Ok(Some(CertificateForm::Pem)),
+            Some(_) => Err(Problem::bad_parameter("The value of outContentType must be 'PFX' or 'PEM'.")),
+        }
     }
 
     pub(super) async fn set_secret(&self, name: SecretName, set: SetSecret) -> Answer {

@@ -199,6 +199,11 @@ fn keep_up(app: &App, certificate: &Arc<Certificate>) {
                 Ok(rotated) => tracing::info!(rotated, "keys were rotated by their policies"),
                 Err(error) => tracing::error!(%error, "the keys that are due could not be rotated"),
             }
+            match installation.vaults().renew_due_certificates(now) {
+                Ok(0) => {}
+                Ok(renewed) => tracing::info!(renewed, "certificates were renewed by their policies"),
+                Err(error) => tracing::error!(%error, "the certificates that are due could not be renewed"),
+            }
         };
         if app.aside(work).await.is_err() {
             tracing::error!("the upkeep ended in a panic");

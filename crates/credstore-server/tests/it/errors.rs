@@ -143,8 +143,8 @@ async fn a_vault_with_roles_denies_with_the_action_that_is_missing() {
 async fn what_this_vault_does_not_hold_is_refused_and_not_called_absent() {
     let world = World::with_vault().await;
     let vault = world.vault().await;
-    let text = "This vault holds secrets and keys; it has no certificates or storage accounts.";
-    for path in ["/Certificates/c/", "/deletedcertificates/c", "/storage", "/deletedstorage"] {
+    let text = "This vault holds secrets, keys and certificates; it has no storage accounts.";
+    for path in ["/storage", "/Storage/s/", "/deletedstorage"] {
         is(&vault.get(path).await, 400, "BadParameter", "", text);
     }
     let text = "Hardware key operation not allowed on standard vault";

@@ -125,6 +125,6 @@ async fn an_unknown_path_and_a_wrong_method_are_told_apart_after_the_token_only(
     assert_eq!(ask("GET", VAULT, path).token(&token).of(&world.app).await.error().0, 404);
     let wrong = ask("POST", VAULT, "/secrets/db?api-version=7.4").token(&token).of(&world.app).await;
     assert_eq!((wrong.status.as_u16(), wrong.header("allow")), (405, "GET, PUT, PATCH, DELETE"));
-    let certificate = ask("GET", VAULT, "/certificates/k/?api-version=7.4").token(&token).of(&world.app).await.error();
-    assert_eq!((certificate.0, certificate.1.as_str()), (400, "BadParameter"));
+    let storage = ask("GET", VAULT, "/storage/k/?api-version=7.4").token(&token).of(&world.app).await.error();
+    assert_eq!((storage.0, storage.1.as_str()), (400, "BadParameter"));
 }

@@ -220,6 +220,7 @@ impl World {
         properties["tenantId"] = json!(self.tenant);
         let mut owner = self.policy(&self.operator_object(), "all");
         owner["permissions"]["keys"] = json!(["all"]);
+        owner["permissions"]["certificates"] = json!(["all"]);
         properties["accessPolicies"] = json!([owner]);
         let body = json!({"location": "local", "properties": properties});
         self.management().await.put(&self.vault_path(name), &body).await.expect(201);

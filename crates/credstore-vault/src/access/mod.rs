@@ -237,7 +237,11 @@ impl PermissionSet {
         match permission {
             Permission::Key(permission) => self.keys.allows(permission),
             Permission::Secret(permission) => self.secrets.allows(permission),
-            Permission::Certificate(permission) => self.certificates.allows(permission),
+            Permission::Certificate(permission) => {
+                let managed =
+                    is_about_issuers(permission) && self.certificates.allows(CertificatePermission::ManageIssuers);
+                managed || self.certificates.allows(permission)
+            }
             Permission::Storage(permission) => self.storage.allows(permission),
         }
     }
@@ -266,16 +270,38 @@ pub enum Permission {
     Storage(StoragePermission),
 }
 
-impl fmt::Display for Permission {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, name) = match self {
+impl Permission {
+    /// The spelling of the wire, without the kind.
+    pub fn name(self) -> &'static str {
+        self.kind_and_name().1
+    }
+
+    fn kind_and_name(self) -> (&'static str, &'static str) {
+        match self {
             Self::Key(permission) => (KeyPermission::KIND, permission.as_str()),
             Self::Secret(permission) => (SecretPermission::KIND, permission.as_str()),
             Self::Certificate(permission) => (CertificatePermission::KIND, permission.as_str()),
             Self::Storage(permission) => (StoragePermission::KIND, permission.as_str()),
-        };
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name) = self.kind_and_name();
         write!(f, "{kind} {name}")
     }
+}
+
+/// What `manageissuers` allows too. Source: Key Vault data plane, descriptions of the operations on issuers.
+const fn is_about_issuers(permission: CertificatePermission) -> bool {
+    matches!(
+        permission,
+        CertificatePermission::GetIssuers
+            | CertificatePermission::ListIssuers
+            | CertificatePermission::SetIssuers
+            | CertificatePermission::DeleteIssuers
+    )
 }
 
 /// Which way a vault decides. Azure's texts for a denial differ.

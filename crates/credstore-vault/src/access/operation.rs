@@ -155,12 +155,44 @@ pub enum Operation {
     Sign,
     /// `POST /keys/{name}/{version}/verify`
     Verify,
+    /// `POST /certificates/{name}/create`
+    CreateCertificate,
+    /// `POST /certificates/{name}/import`
+    ImportCertificate,
+    /// `POST /certificates/{name}/pending/merge`
+    MergeCertificate,
+    /// `GET /certificates/{name}/pending`
+    GetCertificateOperation,
+    /// `PATCH /certificates/{name}/pending`
+    UpdateCertificateOperation,
+    /// `DELETE /certificates/{name}/pending`
+    DeleteCertificateOperation,
+    /// `GET /certificates/{name}/policy`
+    GetCertificatePolicy,
+    /// `PATCH /certificates/{name}/policy`
+    UpdateCertificatePolicy,
+    /// `GET /certificates/contacts`
+    GetContacts,
+    /// `PUT /certificates/contacts`
+    SetContacts,
+    /// `DELETE /certificates/contacts`
+    DeleteContacts,
+    /// `GET /certificates/issuers`
+    ListIssuers,
+    /// `GET /certificates/issuers/{name}`
+    GetIssuer,
+    /// `PUT /certificates/issuers/{name}`
+    SetIssuer,
+    /// `PATCH /certificates/issuers/{name}`
+    UpdateIssuer,
+    /// `DELETE /certificates/issuers/{name}`
+    DeleteIssuer,
 }
 
 impl Operation {
     /// Every operation of this vault, for route tables and for the tests that must cover each.
     pub fn every() -> impl Iterator<Item = Self> {
-        let kinds = [ObjectKind::Secrets, ObjectKind::Keys];
+        let kinds = [ObjectKind::Secrets, ObjectKind::Keys, ObjectKind::Certificates];
         let of_objects =
             kinds.into_iter().flat_map(|kind| ObjectOperation::EVERY.into_iter().map(move |it| Self::Object(kind, it)));
         of_objects.chain([
@@ -176,6 +208,22 @@ impl Operation {
             Self::UnwrapKey,
             Self::Sign,
             Self::Verify,
+            Self::CreateCertificate,
+            Self::ImportCertificate,
+            Self::MergeCertificate,
+            Self::GetCertificateOperation,
+            Self::UpdateCertificateOperation,
+            Self::DeleteCertificateOperation,
+            Self::GetCertificatePolicy,
+            Self::UpdateCertificatePolicy,
+            Self::GetContacts,
+            Self::SetContacts,
+            Self::DeleteContacts,
+            Self::ListIssuers,
+            Self::GetIssuer,
+            Self::SetIssuer,
+            Self::UpdateIssuer,
+            Self::DeleteIssuer,
         ])
     }
 
@@ -195,6 +243,22 @@ impl Operation {
             | Self::UnwrapKey
             | Self::Sign
             | Self::Verify => ObjectKind::Keys,
+            Self::CreateCertificate
+            | Self::ImportCertificate
+            | Self::MergeCertificate
+            | Self::GetCertificateOperation
+            | Self::UpdateCertificateOperation
+            | Self::DeleteCertificateOperation
+            | Self::GetCertificatePolicy
+            | Self::UpdateCertificatePolicy
+            | Self::GetContacts
+            | Self::SetContacts
+            | Self::DeleteContacts
+            | Self::ListIssuers
+            | Self::GetIssuer
+            | Self::SetIssuer
+            | Self::UpdateIssuer
+            | Self::DeleteIssuer => ObjectKind::Certificates,
         }
     }
 
@@ -231,10 +295,45 @@ impl Operation {
             Self::UnwrapKey => key(KeyPermission::UnwrapKey, "Microsoft.KeyVault/vaults/keys/unwrap/action"),
             Self::Sign => key(KeyPermission::Sign, "Microsoft.KeyVault/vaults/keys/sign/action"),
             Self::Verify => key(KeyPermission::Verify, "Microsoft.KeyVault/vaults/keys/verify/action"),
+            Self::CreateCertificate | Self::MergeCertificate => {
+                certificate(CertificatePermission::Create, "Microsoft.KeyVault/vaults/certificates/create/action")
+            }
+            Self::ImportCertificate => {
+                certificate(CertificatePermission::Import, "Microsoft.KeyVault/vaults/certificates/import/action")
+            }
+            Self::GetCertificateOperation | Self::GetCertificatePolicy => {
+                certificate(CertificatePermission::Get, "Microsoft.KeyVault/vaults/certificates/read")
+            }
+            Self::UpdateCertificateOperation | Self::UpdateCertificatePolicy => {
+                certificate(CertificatePermission::Update, "Microsoft.KeyVault/vaults/certificates/update/action")
+            }
+            Self::DeleteCertificateOperation => {
+                certificate(CertificatePermission::Delete, "Microsoft.KeyVault/vaults/certificates/delete")
+            }
+            Self::GetContacts | Self::SetContacts | Self::DeleteContacts => certificate(
+                CertificatePermission::ManageContacts,
+                "Microsoft.KeyVault/vaults/certificatecontacts/write",
+            ),
+            Self::ListIssuers => {
+                certificate(CertificatePermission::ListIssuers, "Microsoft.KeyVault/vaults/certificatecas/read")
+            }
+            Self::GetIssuer => {
+                certificate(CertificatePermission::GetIssuers, "Microsoft.KeyVault/vaults/certificatecas/read")
+            }
+            Self::SetIssuer | Self::UpdateIssuer => {
+                certificate(CertificatePermission::SetIssuers, "Microsoft.KeyVault/vaults/certificatecas/write")
+            }
+            Self::DeleteIssuer => {
+                certificate(CertificatePermission::DeleteIssuers, "Microsoft.KeyVault/vaults/certificatecas/delete")
+            }
         }
     }
 }
 
 const fn key(permission: KeyPermission, action: &'static str) -> (Permission, &'static str) {
     (Permission::Key(permission), action)
+}
+
+const fn certificate(permission: CertificatePermission, action: &'static str) -> (Permission, &'static str) {
+    (Permission::Certificate(permission), action)
 }

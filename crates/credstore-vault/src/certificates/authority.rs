@@ -12,6 +12,8 @@ use super::{CertificateError, Chain, Policy};
 use crate::authority::{BACKDATED, CA_LIFETIME, serial_number};
 use crate::keys::{KeyMaterial, KeyShape};
 
+/// Curve of its key. Ours: what every client of today knows.
+pub(super) const CURVE: Curve = Curve::P256;
 /// Longest common name in characters. Source: RFC 5280 appendix A.1, `ub-common-name`.
 const COMMON_NAME_MAX: usize = 64;
 
@@ -29,7 +31,7 @@ impl IssuingAuthority {
     /// # Errors
     /// [`CertificateError::Date`], [`CertificateError::Library`].
     pub fn create(common_name: &str, now: Timestamp) -> Result<Self, CertificateError> {
-        let key = KeyMaterial::generate(KeyShape::Ec(Curve::P256)).map_err(|_| CertificateError::Library)?;
+        let key = KeyMaterial::generate(KeyShape::Ec(CURVE)).map_err(|_| CertificateError::Library)?;
         let mut params = CertificateParams::default();
         let name: String = common_name.chars().take(COMMON_NAME_MAX).collect();
         params.distinguished_name.push(DnType::CommonName, name);

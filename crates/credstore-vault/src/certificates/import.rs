@@ -4,7 +4,7 @@ use credstore_protocol::encoding::base64_any;
 use credstore_protocol::key_vault::certificates::{
     AlternativeNames, CertificateAction, CertificateForm, ISSUER_UNKNOWN, ImportCertificate, IssuerParameters, KeyUsage,
 };
-use credstore_protocol::pem;
+use credstore_protocol::{Secret, pem};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use zeroize::Zeroizing;
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::chain::{is_of, parse, shape_of};
 use super::issue::UPN;
 use super::policy::{VALIDITY_MONTHS_MAX, actions, default_action, form};
-use super::{CHAIN_MAX, CertificateError, Chain, IMPORT_MAX, Policy, name, pfx};
+use super::{CHAIN_MAX, CertificateError, Chain, IMPORT_MAX, Policy, name, pfx, secret_value};
 use crate::keys::{KeyMaterial, KeyShape};
 
 /// Seconds of a month on average: 365.2425 days of a year, divided by twelve.
@@ -45,21 +45,7 @@ pub struct Imported {
 ///
 /// Source: Key Vault data plane, "Import Certificate"; contract section 8.
 pub fn import(request: &ImportCertificate) -> Result<Imported, CertificateError> {
-    let value = request.value.expose_secret();
-    if value.len() > IMPORT_MAX {
-        return Err(CertificateError::TooLarge { most: IMPORT_MAX });
-    }
-    let (given, content) = if value.contains("-----BEGIN ") {
-        (CertificateForm::Pem, from_pem(value)?)
-    } else {
-        let text = Zeroizing::new(value.chars().filter(|c| !c.is_ascii_whitespace()).collect::<String>());
-        let bytes = Zeroizing::new(base64_any(&text).ok_or(CertificateError::Pfx)?);
-        match std::str::from_utf8(&bytes) {
-            // "Accepted formats: PEM content or Base64 encoded PEM content."
-            Ok(text) if text.contains("-----BEGIN ") => (CertificateForm::Pem, from_pem(text)?),
-            Ok(_) | Err(_) => (CertificateForm::Pkcs12, pfx::read(&bytes, request.pwd.as_ref())?),
-        }
-    };
+    let (given, content) = read(&request.value, request.pwd.as_ref())?;
     let [pkcs8] = content.keys.as_slice() else {
         return Err(match given {
             CertificateForm::Pem => CertificateError::PemForm,
@@ -71,6 +57,37 @@ pub fn import(request: &ImportCertificate) -> Result<Imported, CertificateError>
     let chain = ordered(chain, at, request.preserve_order.unwrap_or(false))?;
     let policy = policy_of(request, given, &chain, key.shape())?;
     Ok(Imported { key, chain, policy })
+}
+
+/// The value of a certificate's secret in this form, with the key if it had one.
+///
+/// # Errors
+/// Those of [`import()`], never for a value that [`secret_value`](super::secret_value) made.
+///
+/// Source: Key Vault data plane 2025-07-01, "Get Secret", `outContentType`.
+pub fn converted(value: &Secret, form: CertificateForm) -> Result<Secret, CertificateError> {
+    let (_, content) = read(value, None)?;
+    let chain = Chain::of(content.certificates)?;
+    let key = content.keys.first().map(|pkcs8| holder(&chain, pkcs8)).transpose()?;
+    secret_value(form, key.as_ref().map(|(_, key)| key), &chain)
+}
+
+/// What a file holds, and which of the two it is.
+fn read(value: &Secret, password: Option<&Secret>) -> Result<(CertificateForm, Content), CertificateError> {
+    let value = value.expose_secret();
+    if value.len() > IMPORT_MAX {
+        return Err(CertificateError::TooLarge { most: IMPORT_MAX });
+    }
+    if value.contains("-----BEGIN ") {
+        return Ok((CertificateForm::Pem, from_pem(value)?));
+    }
+    let text = Zeroizing::new(value.chars().filter(|c| !c.is_ascii_whitespace()).collect::<String>());
+    let bytes = Zeroizing::new(base64_any(&text).ok_or(CertificateError::Pfx)?);
+    match std::str::from_utf8(&bytes) {
+        // "Accepted formats: PEM content or Base64 encoded PEM content."
+        Ok(text) if text.contains("-----BEGIN ") => Ok((CertificateForm::Pem, from_pem(text)?)),
+        Ok(_) | Err(_) => Ok((CertificateForm::Pkcs12, pfx::read(&bytes, password)?)),
+    }
 }
 
 fn from_pem(text: &str) -> Result<Content, CertificateError> {

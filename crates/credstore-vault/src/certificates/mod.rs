@@ -2,26 +2,38 @@
 //!
 //! A [`Policy`] is checked once and then complete. With a [`KeyMaterial`](crate::keys::KeyMaterial) it makes a certificate
 //! that signs itself, or a request that somebody else signs; [`Chain::merge`] takes what came back. [`import()`] reads PFX and
-//! PEM, [`secret_value`] writes them. An [`IssuingAuthority`] signs what a vault issues itself. Nothing here is stored, and
-//! `now` is an argument.
+//! PEM, [`secret_value`] writes them. An [`IssuingAuthority`] signs what a vault issues itself. Around these, which store
+//! nothing: `stored` says what a certificate of a vault is, `versions` writes it with its key and secret, `create` makes,
+//! imports and merges, `issuers` keeps issuers and contacts, `renewal` acts when a policy says so. Versions, lists, soft
+//! delete and backups are those of every object: [`objects`](crate::objects).
 //!
 //! Source: contract section 8; RFC 5280 and RFC 2986 for certificates and requests; RFC 7292 for PFX.
 
 mod authority;
 mod chain;
+mod create;
 mod import;
 mod issue;
+mod issuers;
 mod name;
 mod output;
 mod pfx;
 mod policy;
+mod renewal;
+mod stored;
+mod versions;
 
 pub use authority::IssuingAuthority;
 pub use chain::Chain;
-pub use import::{Imported, import};
+pub use create::CertificateCreation;
+pub use import::{Imported, converted, import};
 pub use issue::{request_of, self_signed};
+pub use issuers::{
+    ADMINISTRATORS_MAX, CONTACTS_MAX, ISSUER_TEXT_MAX, ISSUERS_MAX, Issuer, IssuerWrite, PROVIDER_INSIDE,
+};
 pub use output::secret_value;
 pub use policy::{Policy, ValueRefusal};
+pub use stored::{CertificateContent, CertificateRecord, CertificateStanding, Certificates, Pending};
 
 /// Most certificates of one chain. Ours: public chains have three or four.
 pub const CHAIN_MAX: usize = 10;

@@ -7,9 +7,9 @@
 use std::fmt;
 
 use credstore_protocol::key_vault::certificates::{
-    AlternativeNames, BasicConstraints, CertificateAction, CertificateForm, CertificatePolicy, ISSUER_SELF,
-    ISSUER_UNKNOWN, IssuerParameters, KeyProperties, KeyUsage, LifetimeAction, LifetimeActionType, LifetimeTrigger,
-    SecretForm, X509Properties,
+    AlternativeNames, BasicConstraints, CertificateAction, CertificateForm, CertificatePolicy, ISSUER_UNKNOWN,
+    IssuerParameters, KeyProperties, KeyUsage, LifetimeAction, LifetimeActionType, LifetimeTrigger, SecretForm,
+    X509Properties,
 };
 use credstore_protocol::key_vault::keys::{Curve, KeyType};
 
@@ -99,8 +99,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The policy that a creation asks for, with the defaults of what it leaves out. An issuer that is not named is the
-    /// vault itself: ours, the clients all name one.
+    /// The policy that a creation asks for, with the defaults of what it leaves out. An issuer that is not named is
+    /// unknown: the caller brings the certificate. Source: Key Vault, "Monitor and manage certificate creation".
     ///
     /// # Errors
     /// [`CertificateError::Value`], [`CertificateError::Actions`].
@@ -108,7 +108,7 @@ impl Policy {
         let key = asked.key_props.clone().unwrap_or_default();
         let x509 = asked.x509_props.clone().unwrap_or_default();
         let words = asked.issuer.clone().unwrap_or_default();
-        let issuer = words.name.clone().unwrap_or_else(|| ISSUER_SELF.to_owned());
+        let issuer = words.name.clone().unwrap_or_else(|| ISSUER_UNKNOWN.to_owned());
         let months = x509.validity_months.unwrap_or(VALIDITY_MONTHS);
         if !(1..=VALIDITY_MONTHS_MAX).contains(&months) {
             return Err(refused("x509_props", ValueRefusal::Months));
@@ -146,12 +146,11 @@ impl Policy {
         })
     }
 
-    /// This policy with the members that `change` has in place of its own, each as a whole.
+    /// `whole` with the members that `change` has in place of its own, each as a whole.
     ///
     /// # Errors
     /// Those of [`checked`](Self::checked).
-    pub fn changed(&self, change: &CertificatePolicy) -> Result<Self, CertificateError> {
-        let whole = self.to_wire();
+    pub fn changed(whole: CertificatePolicy, change: &CertificatePolicy) -> Result<Self, CertificateError> {
         Self::checked(&CertificatePolicy {
             id: None,
             key_props: change.key_props.clone().or(whole.key_props),

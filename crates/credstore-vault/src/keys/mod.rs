@@ -23,6 +23,7 @@ use credstore_protocol::key_vault::keys::{Curve, JsonWebKey, KeyType};
 pub use material::KeyMaterial;
 pub(crate) use material::rsa_numbers;
 pub use operate::{KeyAt, KeyUse};
+pub(crate) use stored::possible;
 pub use stored::{KeyContent, KeyRecord, KeyStanding, Keys};
 
 /// Modulus of an RSA key. Source: Key Vault, "Key types, algorithms, and operations".

@@ -143,6 +143,7 @@ impl Vault {
         let successor = Successor::make(&slot, name, &head)?;
         let state = self.allow_on(caller, operation, Some(name.as_str()))?;
         let new = NewVersion {
+            operation,
             name,
             version: successor.version,
             sealed: successor.sealed.clone(),
@@ -151,7 +152,7 @@ impl Vault {
                 None => Err(not_found::<Keys>(name, None)),
             },
         };
-        pollster::block_on(self.add_version(caller, (operation, state), new, now))
+        pollster::block_on(self.add_version(caller, state, new, now))
     }
 
     /// The rotation policy of a key. Permission: `keys getrotationpolicy`.
@@ -184,6 +185,7 @@ impl Vault {
         let slot = Slot::<Keys>::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let (mut head, revision) = slot.live()?.ok_or_else(|| not_found::<Keys>(name, None))?;
+            head.require_own(operation)?;
             let before = head.standing.rotation_policy.as_ref().map(|policy| &policy.attributes);
             policy.attributes.created = before.and_then(|attributes| attributes.created).or(Some(now));
             policy.attributes.updated = match before.and_then(|attributes| attributes.updated) {
@@ -226,6 +228,7 @@ impl Vault {
         let slot = Slot::<Keys>::of(&self.inner, &name);
         let successor = Successor::make(&slot, &name, head)?;
         let new = NewVersion {
+            operation: Operation::RotateKey,
             name: &name,
             version: successor.version,
             sealed: successor.sealed.clone(),

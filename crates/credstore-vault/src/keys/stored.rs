@@ -41,7 +41,7 @@ pub struct KeyStanding {
 pub type KeyRecord = ObjectRecord<Keys>;
 
 /// Everything that a key of a kind can do, which is the default. Source: contract section 9.
-const fn possible(kty: KeyType) -> &'static [KeyOperation] {
+pub(crate) const fn possible(kty: KeyType) -> &'static [KeyOperation] {
     match kty {
         KeyType::Rsa => &[
             KeyOperation::Encrypt,
@@ -72,6 +72,7 @@ impl ObjectType for Keys {
     const READS_ARE_NOTED: bool = false;
     const BACKUP: &'static [u8; 16] = b"key backup 1\0\0\0\0";
     const BACKUP_SCOPE: &'static [u8] = b"key";
+    const LEADS: bool = false;
 
     type Content = KeyContent;
     type Standing = KeyStanding;
@@ -82,7 +83,12 @@ impl ObjectType for Keys {
         opened(content, material).is_ok()
     }
 
-    fn change(content: &mut KeyContent, key_ops: Option<Vec<KeyOperation>>) -> Result<(), VaultError> {
+    fn change(
+        content: &mut KeyContent,
+        _standing: Option<&mut KeyStanding>,
+        key_ops: Option<Vec<KeyOperation>>,
+        _now: Timestamp,
+    ) -> Result<(), VaultError> {
         if let Some(key_ops) = key_ops {
             check_operations(content.key.kty, &key_ops)?;
             content.key_ops = KeyOperation::ALL.iter().copied().filter(|it| key_ops.contains(it)).collect();
@@ -201,10 +207,11 @@ impl Vault {
         let sealed = slot.sealed_material(&version, &key.pkcs8().map_err(failed)?)?;
         let content = KeyContent { key: key.public().map_err(failed)?, key_ops: possible(kty).to_vec() };
         let mut properties = Properties::new(version, content, now);
-        properties.change(change)?;
+        properties.change(None, change, now)?;
         // The permission is looked at once more: making a key takes long enough for it to be taken away.
         let state = self.allow_on(caller, operation, Some(name.as_str()))?;
         let new = NewVersion {
+            operation,
             name,
             version,
             sealed,
@@ -215,7 +222,7 @@ impl Vault {
                 Ok(properties)
             },
         };
-        pollster::block_on(self.add_version(caller, (operation, state), new, now))
+        pollster::block_on(self.add_version(caller, state, new, now))
     }
 
     /// The public half and the properties of a key: of the current version, or of exactly `version`. Permission:
@@ -235,7 +242,7 @@ impl Vault {
         let state = self.allow_on(caller, operation, Some(name.as_str()))?;
         let slot = Slot::<Keys>::of(&self.inner, name);
         let (head, properties) = slot.properties(name, version)?;
-        slot.record(&head.name, properties, state.retention, None)
+        slot.record(&head, properties, state.retention)
     }
 }
 

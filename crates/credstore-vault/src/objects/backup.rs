@@ -9,10 +9,13 @@ use credstore_protocol::key_vault::{BACKUP_TEXT_MAX, BACKUP_VERSIONS_MAX};
 use credstore_protocol::{ObjectName, Timestamp};
 use zeroize::Zeroizing;
 
+use super::limits::bad;
 use super::{ATTEMPTS, Head, ObjectRecord, ObjectType, Properties, Slot, not_found};
 use crate::access::{Caller, ObjectOperation, Operation};
 use crate::error::VaultError;
-use crate::storage::{Expected, Revision, rows_in_steps};
+use crate::keys::Keys;
+use crate::secrets::Secrets;
+use crate::storage::{Batch, Expected, Revision, rows_in_steps};
 use crate::vaults::{Vault, VaultState};
 
 impl Vault {
@@ -29,9 +32,16 @@ impl Vault {
         let slot = Slot::<K>::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let (head, revision) = slot.live()?.ok_or_else(|| not_found::<K>(name, None))?;
-            if let Some(content) = moment(&slot, head, revision)? {
-                let sealed = self.inner.key.keyring().seal_backup(&scope::<K>(&state), &content);
-                return Ok(base64url(&sealed));
+            head.require_own(operation)?;
+            if !K::is_complete(&head.current.content) {
+                return Err(bad(format!("A {} that is still pending cannot be backed up.", K::NOUN)));
+            }
+            if let Some(content) = whole(&slot, head, revision)? {
+                let text = base64url(&self.inner.key.keyring().seal_backup(&scope::<K>(&state), &content));
+                if text.len() > BACKUP_TEXT_MAX {
+                    return Err(bad(format!("The backup would be larger than {BACKUP_TEXT_MAX} bytes.")));
+                }
+                return Ok(text);
             }
         }
         Err(VaultError::Busy)
@@ -56,39 +66,72 @@ impl Vault {
         let sealed = if backup.len() <= BACKUP_TEXT_MAX { base64_any(backup) } else { None };
         let sealed = sealed.ok_or_else(malformed)?;
         let content = self.inner.key.keyring().open_backup(&scope::<K>(&state), &sealed).map_err(|_| malformed())?;
-        let (name, versions) = read_content::<K>(&content).ok_or_else(malformed)?;
-        let name: ObjectName = name.parse().map_err(|_| malformed())?;
-        let current = versions.last().map(|(properties, _)| properties.clone()).ok_or_else(malformed)?;
+        let restored = Restored::<K>::read(&content).ok_or_else(malformed)?;
+        let name: ObjectName = restored.name.parse().map_err(|_| malformed())?;
         let slot = Slot::<K>::of(&self.inner, &name);
         for _ in 0..ATTEMPTS {
             self.allow(caller, operation)?;
-            if slot.live()?.is_some() {
-                return Err(VaultError::RestoreConflict { kind: K::KIND, name, version: current.version() });
-            }
-            self.require_no_deleted(&slot, &name, now)?;
             let mut batch = slot.batch();
-            batch.expect(slot.live_key(), Expected::Absent);
-            batch.expect(slot.deleted_key(), Expected::Absent);
-            for (properties, material) in &versions {
-                let sealed = slot.sealed_material(&properties.version, material)?;
-                slot.put_material(&mut batch, &properties.version, sealed);
-                if properties.version != current.version {
-                    slot.put_older(&mut batch, properties)?;
-                }
+            let head = self.put_restored(&mut batch, (&slot, &name), &restored, now)?;
+            if let (Some((key, secret)), Some((of_key, of_secret))) = (slot.companions(), restored.with.as_deref()) {
+                self.put_restored(&mut batch, (&key, &name), of_key, now)?;
+                self.put_restored(&mut batch, (&secret, &name), of_secret, now)?;
             }
-            let head = Head::new(&name, current.clone());
-            slot.put_live(&mut batch, &head)?;
             if slot.commit(batch)? {
                 return slot.current_record(head, state.retention);
             }
         }
         Err(VaultError::Busy)
     }
+
+    /// The writes that restore one object, and its first row as it will be.
+    fn put_restored<K: ObjectType>(
+        &self,
+        batch: &mut Batch,
+        (slot, name): (&Slot<'_, K>, &ObjectName),
+        restored: &Restored<'_, K>,
+        now: Timestamp,
+    ) -> Result<Head<K>, VaultError> {
+        let Some((current, _)) = restored.versions.last() else { return Err(VaultError::MalformedBackup) };
+        if slot.live()?.is_some() {
+            return Err(VaultError::RestoreConflict { kind: K::KIND, name: name.clone(), version: current.version() });
+        }
+        self.require_no_deleted(slot, name, now)?;
+        batch.expect(slot.live_key(), Expected::Absent);
+        batch.expect(slot.deleted_key(), Expected::Absent);
+        for (properties, material) in &restored.versions {
+            slot.put_material(batch, &properties.version, slot.sealed_material(&properties.version, material)?);
+            if properties.version != current.version {
+                slot.put_older(batch, properties)?;
+            }
+        }
+        let head = Head { standing: restored.standing.clone(), ..Head::new(name, current.clone()) };
+        slot.put_live(batch, &head)?;
+        Ok(head)
+    }
 }
 
 /// What a backup is bound to besides the installation: the subscription, which is the tenant here.
 fn scope<K: ObjectType>(state: &VaultState) -> Vec<u8> {
     [K::BACKUP_SCOPE, b" ", state.record.tenant.as_str().as_bytes()].concat()
+}
+
+/// What a backup holds: the versions; of an object that leads, what lasts of its standing and what goes with it too.
+/// `Ok(None)`: a write came in between.
+fn whole<K: ObjectType>(
+    slot: &Slot<'_, K>,
+    head: Head<K>,
+    revision: Revision,
+) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    let Some((key, secret)) = slot.companions() else { return moment(slot, head, revision) };
+    let standing = serde_json::to_vec(&K::lasting(&head.standing)).map_err(|_| slot.damaged("the first record"))?;
+    let (Some(of_key), Some(of_secret)) = (key.live()?, secret.live()?) else { return Ok(None) };
+    let of_key = moment(&key, of_key.0, of_key.1)?;
+    let of_secret = moment(&secret, of_secret.0, of_secret.1)?;
+    // Last: every write to the others is one to this object too.
+    let own = moment(slot, head, revision)?;
+    let (Some(own), Some(of_key), Some(of_secret)) = (own, of_key, of_secret) else { return Ok(None) };
+    Ok(Some(written_parts(&[Zeroizing::new(K::BACKUP.to_vec()), Zeroizing::new(standing), own, of_key, of_secret])))
 }
 
 /// Every version as of one moment. `Ok(None)`: a write came in between.
@@ -102,8 +145,10 @@ fn moment<K: ObjectType>(
         let (key, row) = found?;
         versions.push(slot.open_older(&slot.version_of_row(&key)?, &row)?);
         if versions.len() > BACKUP_VERSIONS_MAX {
-            let message = format!("A {} with more than {BACKUP_VERSIONS_MAX} versions cannot be backed up.", K::NOUN);
-            return Err(VaultError::BadParameter { message });
+            return Err(bad(format!(
+                "A {} with more than {BACKUP_VERSIONS_MAX} versions cannot be backed up.",
+                K::NOUN
+            )));
         }
     }
     versions.sort_by_key(|properties| properties.number);
@@ -139,32 +184,56 @@ fn written_parts(parts: &[Zeroizing<Vec<u8>>]) -> Zeroizing<Vec<u8>> {
     content
 }
 
-/// A name, and each version with its sealed part.
-type Content<'a, K> = (&'a str, Vec<(Properties<K>, &'a [u8])>);
+/// What a backup holds, as it was read.
+struct Restored<'a, K: ObjectType> {
+    name: &'a str,
+    /// Each version with its sealed part, in the order they were made.
+    versions: Vec<(Properties<K>, &'a [u8])>,
+    standing: K::Standing,
+    /// What goes with it.
+    with: Option<Box<(Restored<'a, Keys>, Restored<'a, Secrets>)>>,
+}
 
-/// Name and versions of a content. The seal has vouched for it; the limits are checked all the same.
-fn read_content<K: ObjectType>(content: &[u8]) -> Option<Content<'_, K>> {
-    let mut rest = content;
-    let mut part = || {
-        let (length, after) = rest.split_first_chunk::<4>()?;
-        let (part, after) = after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-        rest = after;
-        Some(part)
-    };
-    if part()? != K::BACKUP {
-        return None;
-    }
-    let name = std::str::from_utf8(part()?).ok()?;
-    let mut versions = Vec::new();
-    while let Some(written) = part() {
-        let properties: Properties<K> = serde_json::from_slice(written).ok()?;
-        let material = part()?;
-        if !K::fits(&properties.content, material) {
-            return None;
+/// The next part, and what comes after it.
+fn part(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, after) = rest.split_first_chunk::<4>()?;
+    after.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+}
+
+impl<'a, K: ObjectType> Restored<'a, K> {
+    /// The seal has vouched for the content; the limits are checked all the same.
+    fn read(content: &'a [u8]) -> Option<Self> {
+        if !K::LEADS {
+            return Self::read_versions(content);
         }
-        versions.push((properties, material));
+        let (marker, rest) = part(content)?;
+        let (standing, rest) = part(rest)?;
+        let (own, rest) = part(rest)?;
+        let (of_key, rest) = part(rest)?;
+        let (of_secret, rest) = part(rest)?;
+        let mut restored = Self::read_versions(own)?;
+        restored.standing = serde_json::from_slice(standing).ok()?;
+        restored.with = Some(Box::new((Restored::read_versions(of_key)?, Restored::read_versions(of_secret)?)));
+        (marker == K::BACKUP && rest.is_empty()).then_some(restored)
     }
-    let whole = rest.is_empty() && versions.len() <= BACKUP_VERSIONS_MAX;
-    let ordered = versions.is_sorted_by_key(|(properties, _)| properties.number);
-    (whole && ordered).then_some((name, versions))
+
+    fn read_versions(content: &'a [u8]) -> Option<Self> {
+        let (marker, rest) = part(content)?;
+        let (name, mut rest) = part(rest)?;
+        let mut versions = Vec::new();
+        while !rest.is_empty() {
+            let (written, after) = part(rest)?;
+            let (material, after) = part(after)?;
+            let properties: Properties<K> = serde_json::from_slice(written).ok()?;
+            if versions.len() == BACKUP_VERSIONS_MAX || !K::fits(&properties.content, material) {
+                return None;
+            }
+            versions.push((properties, material));
+            rest = after;
+        }
+        let ordered = versions.is_sorted_by_key(|(properties, _)| properties.number);
+        let restored =
+            Self { name: std::str::from_utf8(name).ok()?, versions, standing: K::Standing::default(), with: None };
+        (marker == K::BACKUP && ordered).then_some(restored)
+    }
 }

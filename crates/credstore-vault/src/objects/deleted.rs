@@ -10,7 +10,7 @@ use super::{ATTEMPTS, DeletedRecord, Head, ObjectRecord, ObjectType, Page, PageT
 use crate::access::{Caller, ObjectOperation, Operation};
 use crate::error::VaultError;
 use crate::storage::{Batch, Expected, Revision, rows_in_steps};
-use crate::vaults::{Vault, prefixed};
+use crate::vaults::{Deletion, Vault, prefixed};
 
 impl Vault {
     /// A deleted object. Permission: `get` of the kind.
@@ -68,13 +68,10 @@ impl Vault {
         let slot = Slot::<K>::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let state = self.allow_on(caller, operation, Some(name.as_str()))?;
-            let (mut head, revision) = self.waiting(&slot, name, now)?;
-            head.deletion = None;
+            let (head, revision) = self.waiting(&slot, name, now)?;
+            head.require_own(operation)?;
             let mut batch = slot.batch();
-            batch.expect(slot.deleted_key(), Expected::Revision(revision));
-            batch.expect(slot.live_key(), Expected::Absent);
-            batch.delete(slot.deleted_key());
-            slot.put_live(&mut batch, &head)?;
+            let head = slot.to_live(&mut batch, (head, revision))?;
             if slot.commit(batch)? {
                 return slot.current_record(head, state.retention);
             }
@@ -91,7 +88,8 @@ impl Vault {
         let slot = Slot::<K>::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let state = self.allow_on(caller, operation, Some(name.as_str()))?;
-            let (_, revision) = self.waiting(&slot, name, now)?;
+            let (head, revision) = self.waiting(&slot, name, now)?;
+            head.require_own(operation)?;
             if state.record.purge_protection {
                 return Err(VaultError::PurgeProtected);
             }
@@ -110,7 +108,7 @@ impl Vault {
             let (key, row) = found?;
             let slot = Slot::<K>::of_row(&self.inner, &key)?;
             let head = slot.open_head(K::ROWS.deleted, &row)?;
-            let over = head.deletion.is_some_and(|deletion| deletion.is_over(now));
+            let over = head.deletion.is_some_and(|deletion| deletion.is_over(now)) && !head.current.managed;
             // When somebody recovers it at this moment, it stays.
             if over && destroy(&slot, row.revision)? {
                 purged += 1;
@@ -127,7 +125,8 @@ impl Vault {
         now: Timestamp,
     ) -> Result<(), VaultError> {
         let Some((head, revision)) = slot.deleted()? else { return Ok(()) };
-        if !head.deletion.is_some_and(|deletion| deletion.is_over(now)) {
+        // What goes with a certificate is destroyed with it.
+        if head.current.managed || !head.deletion.is_some_and(|deletion| deletion.is_over(now)) {
             return Err(VaultError::DeletedButRecoverable { kind: K::KIND, name: name.clone() });
         }
         // When another caller destroys it first, the batch that follows finds out.
@@ -159,12 +158,62 @@ fn deleted_record<K: ObjectType>(
 /// Removes every row of a deleted object in one step. `Ok(false)`: it changed meanwhile.
 fn destroy<K: ObjectType>(slot: &Slot<'_, K>, revision: Revision) -> Result<bool, VaultError> {
     let mut batch = Batch::default();
-    batch.expect(slot.deleted_key(), Expected::Revision(revision));
-    batch.delete(slot.deleted_key());
-    for kind in [K::ROWS.version, K::ROWS.material] {
-        for found in rows_in_steps(slot.vault.key.storage(), slot.versions_prefix(kind)) {
-            batch.delete(found?.0);
-        }
+    slot.remove(&mut batch, revision)?;
+    if let Some((key, secret)) = slot.companions() {
+        key.remove_deleted(&mut batch)?;
+        secret.remove_deleted(&mut batch)?;
     }
     slot.commit(batch)
+}
+
+impl<K: ObjectType> Slot<'_, K> {
+    fn remove(&self, batch: &mut Batch, revision: Revision) -> Result<(), VaultError> {
+        batch.expect(self.deleted_key(), Expected::Revision(revision));
+        batch.delete(self.deleted_key());
+        for kind in [K::ROWS.version, K::ROWS.material] {
+            for found in rows_in_steps(self.vault.key.storage(), self.versions_prefix(kind)) {
+                batch.delete(found?.0);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_deleted(&self, batch: &mut Batch) -> Result<(), VaultError> {
+        match self.deleted()? {
+            Some((_, revision)) => self.remove(batch, revision),
+            None => Ok(()),
+        }
+    }
+
+    /// The writes that delete a live object, and its first row as it will be.
+    pub(super) fn to_deleted(
+        &self,
+        batch: &mut Batch,
+        (mut head, revision): Whole<K>,
+        deletion: Deletion,
+    ) -> Result<Head<K>, VaultError> {
+        head.deletion = Some(deletion);
+        batch.expect(self.live_key(), Expected::Revision(revision));
+        batch.delete(self.live_key());
+        self.put_deleted(batch, &head)?;
+        if let Some((key, secret)) = self.companions() {
+            key.with_live(batch, |batch, whole| key.to_deleted(batch, whole, deletion))?;
+            secret.with_live(batch, |batch, whole| secret.to_deleted(batch, whole, deletion))?;
+        }
+        Ok(head)
+    }
+
+    /// The writes that bring a deleted object back, and its first row as it will be.
+    fn to_live(&self, batch: &mut Batch, (mut head, revision): Whole<K>) -> Result<Head<K>, VaultError> {
+        head.deletion = None;
+        batch.expect(self.deleted_key(), Expected::Revision(revision));
+        batch.expect(self.live_key(), Expected::Absent);
+        batch.delete(self.deleted_key());
+        self.put_live(batch, &head)?;
+        if let Some((key, secret)) = self.companions() {
+            key.with_deleted(batch, |batch, whole| key.to_live(batch, whole))?;
+            secret.with_deleted(batch, |batch, whole| secret.to_live(batch, whole))?;
+        }
+        Ok(head)
+    }
 }

@@ -6,6 +6,7 @@
 //! what is there. What only one kind of object does is in its own room.
 
 mod backup;
+mod companions;
 mod deleted;
 pub mod limits;
 mod read;
@@ -22,8 +23,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use read::Opened;
-pub(crate) use stored::{Head, Properties, Slot, Whole};
-pub(crate) use write::{NewVersion, moved};
+pub(crate) use stored::{Head, Properties, Slot, Whole, unless_conflicting};
+pub(crate) use write::{Former, NewVersion, moved};
 
 use crate::access::ObjectKind;
 use crate::error::VaultError;
@@ -47,6 +48,9 @@ pub trait ObjectType: Clone + fmt::Debug + PartialEq + Sized + 'static {
     const BACKUP: &'static [u8; 16];
     /// What a backup is bound to besides the installation and the tenant.
     const BACKUP_SCOPE: &'static [u8];
+    /// Whether a key and a secret of the same name go with each, version by version: made, changed, deleted, recovered,
+    /// purged and backed up with it, in the same batches, and never alone.
+    const LEADS: bool;
 
     /// What a version has besides the properties that every object has. Never the sealed part.
     type Content: Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync;
@@ -58,11 +62,27 @@ pub trait ObjectType: Clone + fmt::Debug + PartialEq + Sized + 'static {
     /// Whether the bytes can be the sealed part of a version with this content.
     fn fits(content: &Self::Content, material: &[u8]) -> bool;
 
-    /// Takes over what a request gives; what it does not give stays.
+    /// Whether a version with this content can be used once it is enabled.
+    fn is_complete(_content: &Self::Content) -> bool {
+        true
+    }
+
+    /// Takes over what a request gives; what it does not give stays. There is no `standing` when the request names one
+    /// version, or makes one.
     ///
     /// # Errors
     /// [`VaultError::BadParameter`] for what such an object cannot have.
-    fn change(content: &mut Self::Content, update: Self::Update) -> Result<(), VaultError>;
+    fn change(
+        content: &mut Self::Content,
+        standing: Option<&mut Self::Standing>,
+        update: Self::Update,
+        now: Timestamp,
+    ) -> Result<(), VaultError>;
+
+    /// What of the standing goes into a backup of an object that leads; the others' versions are all there is.
+    fn lasting(standing: &Self::Standing) -> Self::Standing {
+        standing.clone()
+    }
 }
 
 /// The kinds of rows of one kind of object; values of [`kind`](crate::seal).
@@ -125,6 +145,10 @@ pub struct ObjectRecord<K: ObjectType> {
     pub retention: Retention,
     /// When a value of any version was last given out, as far as is known; secrets only.
     pub last_read: Option<Timestamp>,
+    /// Whether it goes with a certificate and cannot be changed without it.
+    pub managed: bool,
+    /// What the object has besides its versions.
+    pub standing: K::Standing,
 }
 
 /// What deletion means in a vault. Source: contract section 7.

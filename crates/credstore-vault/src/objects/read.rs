@@ -117,7 +117,7 @@ impl Vault {
         // A new version that came after the first row was read has moved the current one among the others.
         versions.retain(|older| older.version != head.current.version);
         if !seen(&head.current.version) {
-            versions.push(head.current);
+            versions.push(head.current.clone());
             versions.sort_by_key(|properties| properties.version);
         }
         let more = versions.len() > limit || next_row.is_some();
@@ -125,13 +125,13 @@ impl Vault {
         let next = versions.last().filter(|_| more).map(|last| PageToken(last.version));
         let records = versions
             .into_iter()
-            .map(|properties| slot.record(&head.name, properties, state.retention, head.last_read))
+            .map(|properties| slot.record(&head, properties, state.retention))
             .collect::<Result<_, _>>()?;
         Ok((records, next))
     }
 
     /// Rows under `prefix` after the token, and the token of the next page when there is one.
-    pub(super) fn page(
+    pub(crate) fn page(
         &self,
         prefix: Vec<u8>,
         after: Option<&PageToken>,

@@ -14,8 +14,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Change, ObjectRecord, ObjectType, Retention, limits};
+use crate::access::Operation;
 use crate::error::{CommitError, StoreFailure, VaultError};
+use crate::keys::Keys;
 use crate::seal::{Place, hex16};
+use crate::secrets::Secrets;
 use crate::storage::{Batch, Expected, Revision, Row};
 use crate::vaults::{Deletion, VaultInner, prefixed};
 
@@ -38,6 +41,13 @@ pub(crate) struct Properties<K: ObjectType> {
     pub(crate) exp: Option<Timestamp>,
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
+    /// Whether it goes with a certificate.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub(crate) managed: bool,
+}
+
+const fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 impl<K: ObjectType> Properties<K> {
@@ -53,6 +63,7 @@ impl<K: ObjectType> Properties<K> {
             exp: None,
             created: now,
             updated: now,
+            managed: false,
         }
     }
 
@@ -60,14 +71,23 @@ impl<K: ObjectType> Properties<K> {
         ObjectVersion::from_bytes(self.version)
     }
 
-    /// Takes over what a request gives; what it does not give stays.
-    pub(crate) fn change(&mut self, change: Change<K>) -> Result<(), VaultError> {
+    /// Takes over what a request gives; what it does not give stays. `standing` is that of the object, when the request
+    /// is about the object as a whole.
+    pub(crate) fn change(
+        &mut self,
+        standing: Option<&mut K::Standing>,
+        change: Change<K>,
+        now: Timestamp,
+    ) -> Result<(), VaultError> {
         limits::check(&change)?;
         self.tags = change.tags.or(self.tags.take());
         self.enabled = change.enabled.unwrap_or(self.enabled);
         self.nbf = change.nbf.or(self.nbf);
         self.exp = change.exp.or(self.exp);
-        K::change(&mut self.content, change.update)
+        if self.enabled && !K::is_complete(&self.content) {
+            return Err(limits::bad(format!("A {} that is still pending cannot be enabled.", K::NOUN)));
+        }
+        K::change(&mut self.content, standing, change.update, now)
     }
 }
 
@@ -92,6 +112,11 @@ impl<K: ObjectType> Head<K> {
         let standing = K::Standing::default();
         Self { name: name.as_str().to_owned(), current, last_read: None, deletion: None, standing }
     }
+
+    /// Refuses what may only be done to the certificate that the object goes with.
+    pub(crate) fn require_own(&self, operation: Operation) -> Result<(), VaultError> {
+        if self.current.managed { Err(VaultError::Managed { kind: K::KIND, operation }) } else { Ok(()) }
+    }
 }
 
 /// A name's first row with where it is written down.
@@ -112,7 +137,7 @@ fn part_of_key(vault: &VaultInner, part: Option<&[u8]>) -> Result<[u8; 16], Vaul
         .ok_or_else(|| StoreFailure::damaged(format!("the key of a row of vault {}", vault.state().record.name)).into())
 }
 
-fn unless_conflicting(outcome: Result<Revision, CommitError>) -> Result<bool, VaultError> {
+pub(crate) fn unless_conflicting(outcome: Result<Revision, CommitError>) -> Result<bool, VaultError> {
     match outcome {
         Ok(_) => Ok(true),
         Err(CommitError::Conflict) => Ok(false),
@@ -133,6 +158,16 @@ impl<'a, K: ObjectType> Slot<'a, K> {
     /// The version that a row found by a scan is about.
     pub(super) fn version_of_row(&self, key: &[u8]) -> Result<[u8; 16], VaultError> {
         part_of_key(self.vault, key.get(33..))
+    }
+
+    /// The key and the secret that go with this object, when its kind has them.
+    pub(crate) fn companions(&self) -> Option<(Slot<'a, Keys>, Slot<'a, Secrets>)> {
+        K::LEADS.then(|| (self.beside(), self.beside()))
+    }
+
+    /// The slot of another kind of object with this name.
+    pub(crate) fn beside<O: ObjectType>(&self) -> Slot<'a, O> {
+        Slot { vault: self.vault, tag: self.tag, name: self.name, kind: PhantomData }
     }
 
     /// The slot of a name that is known by its tag only.
@@ -176,7 +211,7 @@ impl<'a, K: ObjectType> Slot<'a, K> {
     }
 
     /// The key of the first row while it is deleted.
-    pub(super) fn deleted_key(&self) -> Vec<u8> {
+    pub(crate) fn deleted_key(&self) -> Vec<u8> {
         self.row(K::ROWS.deleted)
     }
 
@@ -269,7 +304,12 @@ impl<'a, K: ObjectType> Slot<'a, K> {
         Ok(self.vault.key.seal(Place::versioned(K::ROWS.material, &self.tag, version), material)?)
     }
 
-    pub(super) fn put_material(&self, batch: &mut Batch, version: &[u8; 16], sealed: Vec<u8>) {
+    /// Takes the sealed part of a version away.
+    pub(crate) fn delete_material(&self, batch: &mut Batch, version: &[u8; 16]) {
+        batch.delete(self.version_row(K::ROWS.material, version));
+    }
+
+    pub(crate) fn put_material(&self, batch: &mut Batch, version: &[u8; 16], sealed: Vec<u8>) {
         batch.put(self.version_row(K::ROWS.material, version), sealed);
     }
 
@@ -286,17 +326,32 @@ impl<'a, K: ObjectType> Slot<'a, K> {
     }
 
     /// [`commit`](Self::commit) without holding the thread.
-    pub(super) async fn committed(&self, batch: Batch) -> Result<bool, VaultError> {
+    pub(crate) async fn committed(&self, batch: Batch) -> Result<bool, VaultError> {
         unless_conflicting(self.vault.key.storage().submit(batch).await)
     }
 
     /// What callers see of a version.
     pub(crate) fn record(
         &self,
-        name: &str,
+        head: &Head<K>,
         properties: Properties<K>,
         retention: Retention,
-        last_read: Option<Timestamp>,
+    ) -> Result<ObjectRecord<K>, VaultError> {
+        self.shown((&head.name, head.last_read), properties, head.standing.clone(), retention)
+    }
+
+    /// What callers see of the current version.
+    pub(crate) fn current_record(&self, head: Head<K>, retention: Retention) -> Result<ObjectRecord<K>, VaultError> {
+        let Head { name, current, last_read, standing, deletion: _ } = head;
+        self.shown((&name, last_read), current, standing, retention)
+    }
+
+    fn shown(
+        &self,
+        (name, last_read): (&str, Option<Timestamp>),
+        properties: Properties<K>,
+        standing: K::Standing,
+        retention: Retention,
     ) -> Result<ObjectRecord<K>, VaultError> {
         let noted = if K::READS_ARE_NOTED { self.vault.usage.last(&self.tag) } else { None };
         Ok(ObjectRecord {
@@ -311,11 +366,8 @@ impl<'a, K: ObjectType> Slot<'a, K> {
             updated: properties.updated,
             retention,
             last_read: noted.max(last_read),
+            managed: properties.managed,
+            standing,
         })
-    }
-
-    /// What callers see of the current version.
-    pub(crate) fn current_record(&self, head: Head<K>, retention: Retention) -> Result<ObjectRecord<K>, VaultError> {
-        self.record(&head.name, head.current, retention, head.last_read)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use credstore_protocol::{ObjectName, ObjectVersion, Timestamp};
 
-use super::{ATTEMPTS, Change, DeletedRecord, Head, ObjectRecord, ObjectType, Properties, Slot, not_found};
+use super::{ATTEMPTS, Change, DeletedRecord, Head, ObjectRecord, ObjectType, Properties, Slot, Whole, not_found};
 use crate::access::{Caller, ObjectOperation, Operation};
 use crate::error::VaultError;
 use crate::storage::{Batch, Expected};
@@ -21,8 +21,19 @@ pub(crate) fn moved(before: Timestamp, now: Timestamp) -> Timestamp {
 pub(crate) type MakeProperties<'a, K> =
     &'a (dyn Fn(Option<&Head<K>>) -> Result<Properties<K>, VaultError> + Send + Sync);
 
+/// What becomes of the version that was current when another one is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Former {
+    /// It stays, behind the new one.
+    Kept,
+    /// It goes, because it never was complete.
+    Replaced,
+}
+
 /// A version that is about to be made.
 pub(crate) struct NewVersion<'a, K: ObjectType> {
+    /// What the caller asked for.
+    pub(crate) operation: Operation,
     pub(crate) name: &'a ObjectName,
     pub(crate) version: [u8; 16],
     /// What the version seals, as [`Slot::sealed_material`] made it.
@@ -32,11 +43,11 @@ pub(crate) struct NewVersion<'a, K: ObjectType> {
 
 impl Vault {
     /// Makes a new version, which becomes the current one even when it is disabled. Ready when it is durable; given up
-    /// in between, the version may be made or not. `state` is from the check of the permission for `operation`.
+    /// in between, the version may be made or not. `state` is from the check of the permission.
     pub(crate) async fn add_version<K: ObjectType>(
         &self,
         caller: &Caller,
-        (operation, state): (Operation, Arc<VaultState>),
+        state: Arc<VaultState>,
         new: NewVersion<'_, K>,
         now: Timestamp,
     ) -> Result<ObjectRecord<K>, VaultError> {
@@ -46,7 +57,7 @@ impl Vault {
             if slot.committed(batch).await? {
                 return slot.current_record(head, state.retention);
             }
-            self.allow_on(caller, operation, Some(new.name.as_str()))?;
+            self.allow_on(caller, new.operation, Some(new.name.as_str()))?;
         }
         Err(VaultError::Busy)
     }
@@ -60,25 +71,44 @@ impl Vault {
     ) -> Result<(Batch, Head<K>), VaultError> {
         let mut batch = slot.batch();
         let live = slot.live()?;
-        let mut properties = (new.properties)(live.as_ref().map(|(head, _)| head))?;
-        let head = match live {
-            Some((mut head, revision)) => {
-                batch.expect(slot.live_key(), Expected::Revision(revision));
-                slot.put_older(&mut batch, &head.current)?;
-                properties.number = head.current.number.saturating_add(1);
-                head.current = properties;
-                head
-            }
-            None => {
-                self.require_no_deleted(slot, new.name, now)?;
-                batch.expect(slot.live_key(), Expected::Absent);
-                batch.expect(slot.deleted_key(), Expected::Absent);
-                Head::new(new.name, properties)
-            }
-        };
+        if let Some((head, _)) = &live {
+            head.require_own(new.operation)?;
+        }
+        let properties = (new.properties)(live.as_ref().map(|(head, _)| head))?;
+        let head = self.put_version(&mut batch, (slot, new.name), (live, Former::Kept), properties, now)?;
         slot.put_material(&mut batch, &new.version, new.sealed.clone());
         slot.put_live(&mut batch, &head)?;
         Ok((batch, head))
+    }
+
+    /// Makes room for a version. The caller puts the first row that this answers, and the sealed part.
+    pub(crate) fn put_version<K: ObjectType>(
+        &self,
+        batch: &mut Batch,
+        (slot, name): (&Slot<'_, K>, &ObjectName),
+        (live, former): (Option<Whole<K>>, Former),
+        mut properties: Properties<K>,
+        now: Timestamp,
+    ) -> Result<Head<K>, VaultError> {
+        let Some((mut head, revision)) = live else {
+            self.require_no_deleted(slot, name, now)?;
+            batch.expect(slot.live_key(), Expected::Absent);
+            batch.expect(slot.deleted_key(), Expected::Absent);
+            return Ok(Head::new(name, properties));
+        };
+        batch.expect(slot.live_key(), Expected::Revision(revision));
+        match former {
+            Former::Kept => {
+                slot.put_older(batch, &head.current)?;
+                properties.number = head.current.number.saturating_add(1);
+            }
+            Former::Replaced => {
+                slot.delete_material(batch, &head.current.version);
+                properties.number = head.current.number;
+            }
+        }
+        head.current = properties;
+        Ok(head)
     }
 
     /// Changes properties of the current version, or of exactly `version`. What `change` does not name stays; its tags
@@ -102,30 +132,35 @@ impl Vault {
         let slot = Slot::<K>::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let (mut head, revision) = slot.live()?.ok_or_else(|| not_found::<K>(name, version))?;
+            head.require_own(operation)?;
             let mut batch = slot.batch();
-            let apply = |properties: &mut Properties<K>| {
+            let apply = |properties: &mut Properties<K>, standing: Option<&mut K::Standing>| {
                 properties.updated = moved(properties.updated, now);
-                properties.change(change.clone())
+                properties.change(standing, change.clone(), now)
             };
             let properties = match version.filter(|version| **version != head.current.version()) {
                 Some(version) => {
                     let found = slot.older(version.as_bytes())?;
                     let (mut properties, older) = found.ok_or_else(|| not_found::<K>(name, Some(version)))?;
-                    apply(&mut properties)?;
+                    apply(&mut properties, None)?;
                     batch.expect(slot.live_key(), Expected::Present);
                     batch.expect(slot.version_key(version.as_bytes()), Expected::Revision(older));
                     slot.put_older(&mut batch, &properties)?;
                     properties
                 }
                 None => {
-                    apply(&mut head.current)?;
+                    apply(&mut head.current, Some(&mut head.standing).filter(|_| version.is_none()))?;
                     batch.expect(slot.live_key(), Expected::Revision(revision));
                     slot.put_live(&mut batch, &head)?;
-                    head.current
+                    head.current.clone()
                 }
             };
+            if let Some((key, secret)) = slot.companions() {
+                key.follow(&mut batch, &properties)?;
+                secret.follow(&mut batch, &properties)?;
+            }
             if slot.commit(batch)? {
-                return slot.record(&head.name, properties, state.retention, head.last_read);
+                return slot.record(&head, properties, state.retention);
             }
             self.allow_on(caller, operation, Some(name.as_str()))?;
         }
@@ -149,14 +184,12 @@ impl Vault {
         let slot = Slot::<K>::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let state = self.allow_on(caller, operation, Some(name.as_str()))?;
-            let (mut head, revision) = slot.live()?.ok_or_else(|| not_found::<K>(name, None))?;
+            let (head, revision) = slot.live()?.ok_or_else(|| not_found::<K>(name, None))?;
+            head.require_own(operation)?;
             // A clock that was set back must not date the deletion before the version: the retention would end early.
             let deletion = Deletion::new(now.max(head.current.created), state.retention.days);
-            head.deletion = Some(deletion);
             let mut batch = slot.batch();
-            batch.expect(slot.live_key(), Expected::Revision(revision));
-            batch.delete(slot.live_key());
-            slot.put_deleted(&mut batch, &head)?;
+            let head = slot.to_deleted(&mut batch, (head, revision), deletion)?;
             if slot.commit(batch)? {
                 let object = slot.current_record(head, state.retention)?;
                 return Ok(DeletedRecord { object, deleted: deletion.at, scheduled_purge: deletion.purge });

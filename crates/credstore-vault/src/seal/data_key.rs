@@ -63,6 +63,20 @@ pub(crate) mod kind {
     pub(crate) const KEY_VERSION: u8 = 16;
     /// A version of a key with its private half, as PKCS#8.
     pub(crate) const KEY_MATERIAL: u8 = 17;
+    /// A certificate: its name, policy and current version without the chain.
+    pub(crate) const CERTIFICATE: u8 = 18;
+    /// A deleted certificate, likewise.
+    pub(crate) const DELETED_CERTIFICATE: u8 = 19;
+    /// A version of a certificate that is not the current one, without the chain.
+    pub(crate) const CERTIFICATE_VERSION: u8 = 20;
+    /// The chain of a version of a certificate.
+    pub(crate) const CERTIFICATE_CHAIN: u8 = 21;
+    /// An issuer of certificates.
+    pub(crate) const ISSUER: u8 = 22;
+    /// The private half of an issuer that is an authority, as PKCS#8.
+    pub(crate) const ISSUER_KEY: u8 = 23;
+    /// The contacts of a vault.
+    pub(crate) const CONTACTS: u8 = 24;
     /// Not a row: a backup that a client keeps.
     pub(crate) const BACKUP: u8 = 13;
     /// A role assignment.

@@ -8,8 +8,8 @@ mod read;
 mod usage;
 mod write;
 
-use credstore_protocol::Secret;
 use credstore_protocol::key_vault::{SecretAttributes, SecretProperties, Tags};
+use credstore_protocol::{Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use heads::Heads;
@@ -57,6 +57,7 @@ impl ObjectType for Secrets {
     const READS_ARE_NOTED: bool = true;
     const BACKUP: &'static [u8; 16] = b"secret backup 1\0";
     const BACKUP_SCOPE: &'static [u8] = b"secret";
+    const LEADS: bool = false;
 
     type Content = SecretContent;
     type Standing = Nothing;
@@ -67,7 +68,12 @@ impl ObjectType for Secrets {
         std::str::from_utf8(material).is_ok_and(|value| limits::check_value(value).is_ok())
     }
 
-    fn change(content: &mut SecretContent, content_type: Option<String>) -> Result<(), VaultError> {
+    fn change(
+        content: &mut SecretContent,
+        _standing: Option<&mut Nothing>,
+        content_type: Option<String>,
+        _now: Timestamp,
+    ) -> Result<(), VaultError> {
         limits::check_content_type(content_type.as_deref())?;
         content.content_type = content_type.or(content.content_type.take());
         Ok(())

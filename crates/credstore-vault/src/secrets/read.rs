@@ -63,7 +63,7 @@ impl Vault {
             drop(Zeroizing::new(error.into_bytes()));
             slot.damaged_material(&properties.version)
         })?;
-        let record = slot.record(&head.name, properties, state.retention, head.last_read)?;
+        let record = slot.record(&head, properties, state.retention)?;
         Ok(OpenSecret { record, value: Secret::from(text) })
     }
 }

@@ -48,11 +48,11 @@ impl Vault {
         limits::check_value(value.expose_secret())?;
         let version = random::bytes();
         let mut properties = Properties::new(version, SecretContent { content_type: None }, now);
-        properties.change(Change::of(set.content_type, set.tags, set.attributes))?;
+        properties.change(None, Change::of(set.content_type, set.tags, set.attributes), now)?;
         let sealed =
             Slot::<Secrets>::of(&self.inner, name).sealed_material(&version, value.expose_secret().as_bytes())?;
-        let new = NewVersion { name, version, sealed, properties: &|_| Ok(properties.clone()) };
-        let record = self.add_version(caller, (operation, state), new, now).await?;
+        let new = NewVersion { operation, name, version, sealed, properties: &|_| Ok(properties.clone()) };
+        let record = self.add_version(caller, state, new, now).await?;
         Ok(OpenSecret { record, value })
     }
 }

@@ -25,9 +25,10 @@ use roles::Assignments;
 pub use roles::{NewRoleAssignment, ROLE_ASSIGNMENTS_MAX, ROLE_DESCRIPTION_MAX};
 
 use crate::access::{Caller, Grant, Operation, PermissionModel, RoleAssignment, allows, permits};
+use crate::certificates::Certificates;
 use crate::error::{CommitError, DeniedPlace, StoreFailure, VaultError};
 use crate::keys::Keys;
-use crate::objects::{ObjectType, Retention};
+use crate::objects::{ObjectType, Retention, Rows};
 use crate::seal::{DataKey, kind};
 use crate::secrets::{Heads, Secrets, Usage};
 use crate::storage::{Batch, Expected, Revision, Row, STEP, Storage};
@@ -336,6 +337,7 @@ impl Vaults {
         }
         for (stored, _) in self.every(kind::VAULT)? {
             let vault = self.open(&stored.record()?.name)?;
+            purged += vault.purge_expired::<Certificates>(now)?;
             purged += vault.purge_expired::<Secrets>(now)? + vault.purge_expired::<Keys>(now)?;
         }
         Ok(purged)
@@ -352,6 +354,20 @@ impl Vaults {
             rotated += self.open(&stored.record()?.name)?.rotate_due_keys(now)?;
         }
         Ok(rotated)
+    }
+
+    /// Makes a new version of every certificate whose policy asks for one and that the vault can sign itself. For a
+    /// background loop, about once an hour. Answers how many were renewed; one that cannot be is logged and does not hinder
+    /// the others.
+    ///
+    /// # Errors
+    /// The first vault that could not be read.
+    pub fn renew_due_certificates(&self, now: Timestamp) -> Result<usize, VaultError> {
+        let mut renewed = 0;
+        for (stored, _) in self.every(kind::VAULT)? {
+            renewed += self.open(&stored.record()?.name)?.renew_due_certificates(now)?;
+        }
+        Ok(renewed)
     }
 
     /// The vault for the data plane.
@@ -471,7 +487,8 @@ impl Vaults {
     }
 
     fn sweep(&self, id: &[u8; 16]) -> Result<(), VaultError> {
-        for kind in Secrets::ROWS.every().into_iter().chain(Keys::ROWS.every()) {
+        let of_objects = [Secrets::ROWS, Keys::ROWS, Certificates::ROWS].into_iter().flat_map(Rows::every);
+        for kind in of_objects.chain([kind::ISSUER, kind::ISSUER_KEY, kind::CONTACTS]) {
             loop {
                 let rows = self.storage().scan(&prefixed(kind, id), None, STEP)?;
                 if rows.is_empty() {

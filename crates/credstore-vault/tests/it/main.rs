@@ -16,6 +16,7 @@ mod resource_groups;
 mod roles;
 mod secrets;
 mod storage;
+mod stored_certificates;
 mod stored_keys;
 mod tokens;
 mod vaults;

@@ -2,15 +2,17 @@
 
 use credstore_protocol::SecretVersion;
 use credstore_protocol::key_vault::SecretProperties;
+use credstore_protocol::key_vault::certificates::{CertificatePolicy, UpdateCertificate};
 use credstore_protocol::key_vault::keys::{EncryptionAlgorithm, RotationPolicy, SignatureAlgorithm, UpdateKey};
 use credstore_vault::access::{
     Caller, CertificatePermission, Granted, KeyPermission, ObjectKind, ObjectOperation, Operation, Permission,
     PermissionKind, PermissionModel, PermissionSet, SecretPermission, StoragePermission,
 };
+use credstore_vault::certificates::IssuerWrite;
 use credstore_vault::keys::KeyAt;
 use credstore_vault::objects::{Change, ObjectType};
 use credstore_vault::vaults::PolicyChange;
-use credstore_vault::{Keys, Secrets, Vault, VaultError};
+use credstore_vault::{Certificates, Keys, Secrets, Vault, VaultError};
 use serde_json::json;
 
 use crate::stored_keys::ec;
@@ -39,7 +41,12 @@ pub(crate) fn attempt(world: &World, caller: &Caller, operation: Operation) -> O
         Operation::Object(ObjectKind::Keys, operation) => {
             attempt_on::<Keys>(vault, caller, operation, UpdateKey::default())
         }
-        Operation::Object(ObjectKind::Certificates, _) => panic!("{operation:?} is not offered"),
+        Operation::Object(ObjectKind::Certificates, ObjectOperation::Get) => {
+            vault.certificate(caller, &at, Some(&version)).err()
+        }
+        Operation::Object(ObjectKind::Certificates, operation) => {
+            attempt_on::<Certificates>(vault, caller, operation, UpdateCertificate::default())
+        }
         Operation::CreateKey => vault.create_key(caller, &name("made"), ec(), NOW).err(),
         Operation::ImportKey => {
             let import = serde_json::from_value(json!({"key": {"kty": "EC"}})).unwrap();
@@ -54,7 +61,31 @@ pub(crate) fn attempt(world: &World, caller: &Caller, operation: Operation) -> O
         Operation::UnwrapKey => vault.unwrap_key(caller, key, OAEP, b"", NOW).err(),
         Operation::Sign => vault.sign(caller, key, ES256, b"", NOW).err(),
         Operation::Verify => vault.verify(caller, key, ES256, (b"", b""), NOW).err(),
+        Operation::CreateCertificate => vault.create_certificate(caller, &at, body(json!({})), NOW).err(),
+        Operation::ImportCertificate => {
+            vault.import_certificate(caller, &at, body(json!({"value": "AAAA"})), NOW).err()
+        }
+        Operation::MergeCertificate => vault.merge_certificate(caller, &at, body(json!({"x5c": []})), NOW).err(),
+        Operation::GetCertificateOperation => vault.certificate_creation(caller, &at, None).err(),
+        Operation::UpdateCertificateOperation => vault.cancel_certificate_creation(caller, &at, (None, true)).err(),
+        Operation::DeleteCertificateOperation => vault.delete_certificate_creation(caller, &at, None).err(),
+        Operation::GetCertificatePolicy => vault.certificate_policy(caller, &at).err(),
+        Operation::UpdateCertificatePolicy => {
+            vault.update_certificate_policy(caller, &at, &CertificatePolicy::default(), NOW).err()
+        }
+        Operation::GetContacts => vault.contacts(caller).err(),
+        Operation::SetContacts => vault.set_contacts(caller, body(json!({"contacts": []}))).err(),
+        Operation::DeleteContacts => vault.delete_contacts(caller).err(),
+        Operation::ListIssuers => vault.issuers(caller, None, 25).err(),
+        Operation::GetIssuer => vault.issuer(caller, &at).err(),
+        Operation::SetIssuer => vault.set_issuer(caller, &at, (IssuerWrite::Set, body(json!({}))), NOW).err(),
+        Operation::UpdateIssuer => vault.set_issuer(caller, &at, (IssuerWrite::Update, body(json!({}))), NOW).err(),
+        Operation::DeleteIssuer => vault.delete_issuer(caller, &at).err(),
     }
+}
+
+fn body<T: serde::de::DeserializeOwned>(body: serde_json::Value) -> T {
+    serde_json::from_value(body).unwrap()
 }
 
 fn attempt_on<K: ObjectType>(
@@ -100,7 +131,18 @@ fn needed(operation: Operation) -> Permission {
                 O::Purge => SecretPermission::Purge,
             });
         }
-        Operation::Object(ObjectKind::Certificates, _) => panic!("{operation:?} is not offered"),
+        Operation::Object(ObjectKind::Certificates, operation) => {
+            return Permission::Certificate(match operation {
+                O::Get | O::GetDeleted => CertificatePermission::Get,
+                O::List | O::ListVersions | O::ListDeleted => CertificatePermission::List,
+                O::Update => CertificatePermission::Update,
+                O::Delete => CertificatePermission::Delete,
+                O::Backup => CertificatePermission::Backup,
+                O::Restore => CertificatePermission::Restore,
+                O::Recover => CertificatePermission::Recover,
+                O::Purge => CertificatePermission::Purge,
+            });
+        }
         Operation::Object(ObjectKind::Keys, operation) => match operation {
             O::Get | O::GetDeleted => KeyPermission::Get,
             O::List | O::ListVersions | O::ListDeleted => KeyPermission::List,
@@ -122,6 +164,26 @@ fn needed(operation: Operation) -> Permission {
         Operation::UnwrapKey => KeyPermission::UnwrapKey,
         Operation::Sign => KeyPermission::Sign,
         Operation::Verify => KeyPermission::Verify,
+        Operation::CreateCertificate | Operation::MergeCertificate => {
+            return Permission::Certificate(CertificatePermission::Create);
+        }
+        Operation::ImportCertificate => return Permission::Certificate(CertificatePermission::Import),
+        Operation::GetCertificateOperation | Operation::GetCertificatePolicy => {
+            return Permission::Certificate(CertificatePermission::Get);
+        }
+        Operation::UpdateCertificateOperation | Operation::UpdateCertificatePolicy => {
+            return Permission::Certificate(CertificatePermission::Update);
+        }
+        Operation::DeleteCertificateOperation => return Permission::Certificate(CertificatePermission::Delete),
+        Operation::GetContacts | Operation::SetContacts | Operation::DeleteContacts => {
+            return Permission::Certificate(CertificatePermission::ManageContacts);
+        }
+        Operation::ListIssuers => return Permission::Certificate(CertificatePermission::ListIssuers),
+        Operation::GetIssuer => return Permission::Certificate(CertificatePermission::GetIssuers),
+        Operation::SetIssuer | Operation::UpdateIssuer => {
+            return Permission::Certificate(CertificatePermission::SetIssuers);
+        }
+        Operation::DeleteIssuer => return Permission::Certificate(CertificatePermission::DeleteIssuers),
     };
     Permission::Key(key)
 }
@@ -132,8 +194,18 @@ fn covers(permission: Permission, needed: Permission) -> bool {
         (permission, needed),
         (Permission::Secret(SecretPermission::All), Permission::Secret(_))
             | (Permission::Key(KeyPermission::All), Permission::Key(_))
+            | (Permission::Certificate(CertificatePermission::All), Permission::Certificate(_))
     );
-    all || permission == needed
+    // The descriptions of the operations on issuers name both permissions.
+    let issuers = [
+        CertificatePermission::GetIssuers,
+        CertificatePermission::ListIssuers,
+        CertificatePermission::SetIssuers,
+        CertificatePermission::DeleteIssuers,
+    ];
+    let manages = permission == Permission::Certificate(CertificatePermission::ManageIssuers)
+        && issuers.into_iter().any(|issuers| needed == Permission::Certificate(issuers));
+    all || manages || permission == needed
 }
 
 #[test]
@@ -147,8 +219,12 @@ fn each_permission_opens_exactly_its_operations() {
         let set = PermissionSet { keys: Granted::of(&[permission]), ..PermissionSet::default() };
         (Permission::Key(permission), set)
     });
+    let certificates = CertificatePermission::VALUES.iter().map(|&permission| {
+        let set = PermissionSet { certificates: Granted::of(&[permission]), ..PermissionSet::default() };
+        (Permission::Certificate(permission), set)
+    });
     let caller = world.caller_with(&[]);
-    for (permission, set) in secrets.chain(keys) {
+    for (permission, set) in secrets.chain(keys).chain(certificates) {
         let change = PolicyChange::Replace(vec![policy(&caller, set)]);
         world.installation.vaults().set_access_policies(&world.operator(), &world.vault.name(), change, NOW).unwrap();
         for operation in Operation::every() {

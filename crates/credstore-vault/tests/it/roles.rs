@@ -48,14 +48,21 @@ fn opened_by(role: Role) -> Vec<Operation> {
     let metadata = [O::List, O::ListVersions, O::ListDeleted, O::GetDeleted].map(on_secrets);
     let on_keys = |operation| Operation::Object(ObjectKind::Keys, operation);
     let key_metadata = [O::Get, O::List, O::ListVersions, O::ListDeleted, O::GetDeleted].map(on_keys);
+    let on_certificates = |operation| Operation::Object(ObjectKind::Certificates, operation);
+    let mut certificates =
+        [O::Get, O::List, O::ListVersions, O::ListDeleted, O::GetDeleted].map(on_certificates).to_vec();
+    certificates.extend([Operation::GetCertificateOperation, Operation::GetCertificatePolicy]);
     let of_kind = |kind| Operation::every().filter(move |it| it.kind() == kind).collect::<Vec<_>>();
     // Microsoft's page of 2026-02-23, role by role.
     match role {
         Role::Administrator => Operation::every().collect(),
         Role::SecretsOfficer => of_kind(ObjectKind::Secrets),
         Role::SecretsUser => [&metadata[..], &[on_secrets(O::Get)]].concat(),
-        Role::CertificateUser => [&metadata[..], &[on_secrets(O::Get)], &key_metadata].concat(),
-        Role::Reader => [&metadata[..], &key_metadata, &[Operation::GetRotationPolicy]].concat(),
+        Role::CertificateUser => [&metadata[..], &[on_secrets(O::Get)], &key_metadata, &certificates].concat(),
+        Role::Reader => {
+            let rest = [Operation::GetRotationPolicy, Operation::GetIssuer, Operation::ListIssuers];
+            [&metadata[..], &key_metadata, &certificates, &rest].concat()
+        }
         Role::CryptoOfficer => of_kind(ObjectKind::Keys),
         Role::CryptoUser => {
             let uses = [Operation::Encrypt, Operation::Decrypt, Operation::WrapKey, Operation::UnwrapKey];
@@ -63,7 +70,8 @@ fn opened_by(role: Role) -> Vec<Operation> {
             [&key_metadata[..], &uses, &rest].concat()
         }
         Role::CryptoServiceEncryptionUser => [&key_metadata[..], &[Operation::WrapKey, Operation::UnwrapKey]].concat(),
-        Role::CertificatesOfficer | Role::CryptoServiceReleaseUser => Vec::new(),
+        Role::CertificatesOfficer => of_kind(ObjectKind::Certificates),
+        Role::CryptoServiceReleaseUser => Vec::new(),
     }
 }
 
