@@ -405,6 +405,12 @@ fn no_key_is_left_of_creations_that_came_to_nothing() {
         assert_eq!(rows(&world), settled);
     }
     world.create_certificate("new", "Unknown", NOW);
+    world.vault.delete_certificate_creation(&operator, &name("new"), None).unwrap();
+    world.create_certificate("new", "Self", NOW);
+    assert_eq!(rows(&world), 2 * settled - rows(&World::new()), "as many as the other certificate has");
+    world.vault.delete::<Certificates>(&operator, &name("new"), NOW).unwrap();
+    world.vault.purge::<Certificates>(&operator, &name("new"), NOW).unwrap();
+    world.create_certificate("new", "Unknown", NOW);
     world.vault.delete::<Certificates>(&operator, &name("new"), NOW).unwrap();
     world.vault.purge::<Certificates>(&operator, &name("new"), NOW).unwrap();
     assert_eq!(rows(&world), settled);
@@ -634,4 +640,51 @@ fn a_purged_vault_leaves_no_certificate_issuer_or_contact() {
     without.installation.vaults().delete(&operator, &vault_name("acme-kv"), NOW).unwrap();
     without.installation.vaults().purge(&operator, &vault_name("acme-kv"), NOW).unwrap();
     assert_eq!(rows(&world), rows(&without));
+}
+
+#[test]
+fn certificate_key_and_secret_agree_after_many_hands_have_been_at_them_at_once() {
+    let world = World::new();
+    let operator = world.operator();
+    let app = name("app");
+    let expected = |error: &VaultError| {
+        matches!(
+            error,
+            VaultError::ObjectNotFound { .. }
+                | VaultError::DeletedObjectNotFound { .. }
+                | VaultError::DeletedButRecoverable { .. }
+                | VaultError::Busy
+        )
+    };
+    std::thread::scope(|scope| {
+        for hand in 0..4 {
+            let (world, operator, app) = (&world, &operator, &app);
+            scope.spawn(move || {
+                for round in 0..12 {
+                    let done = match (hand + round) % 4 {
+                        0 | 1 => world.try_create_certificate("app", policy("Self", &json!({})), NOW),
+                        2 => world.vault.delete::<Certificates>(operator, app, NOW).map(drop),
+                        _ => world.vault.recover::<Certificates>(operator, app, NOW).map(drop),
+                    };
+                    assert!(done.as_ref().err().is_none_or(expected), "{done:?}");
+                    let off = body::<credstore_protocol::key_vault::certificates::UpdateCertificate>(
+                        json!({"attributes": {"enabled": round % 2 == 0}}),
+                    );
+                    let done = world.vault.update::<Certificates>(operator, app, None, off, NOW).map(drop);
+                    assert!(done.as_ref().err().is_none_or(expected), "{done:?}");
+                }
+            });
+        }
+    });
+    if world.names_of_all().0.is_empty() {
+        world.vault.recover::<Certificates>(&operator, &app, NOW).unwrap();
+    }
+    let certificates = world.vault.versions::<Certificates>(&operator, &app, None, 1000).unwrap().0;
+    assert!(!certificates.is_empty());
+    for record in certificates {
+        let key = world.vault.key(&operator, &app, Some(&record.version)).unwrap();
+        assert_eq!((key.enabled, key.exp), (record.enabled, record.exp));
+        let secret = world.vault.secret(&operator, &app, Some(&record.version), NOW);
+        assert_eq!(secret.is_ok(), record.enabled, "{secret:?}");
+    }
 }
