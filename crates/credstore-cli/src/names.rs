@@ -47,12 +47,12 @@ pub(crate) fn tags(texts: &[String]) -> Result<BTreeMap<String, String>, CliErro
     texts.iter().map(parse).collect()
 }
 
-/// CS0110 for what is not a version.
-pub(crate) fn no_version(text: &str) -> CliError {
+/// CS0110 for what is not a version of a `kind`.
+pub(crate) fn no_version(kind: &str, text: &str) -> CliError {
     let shown = crate::output::plain(text);
     Diagnosis::error(&usage::NAME, format!("{shown} is no version"))
         .cause("a version has 32 hexadecimal digits")
-        .fix("credstore vault secret list-versions --vault-name V --name N   lists them")
+        .fix(format!("credstore vault {kind} list-versions --vault-name V --name N   lists them"))
         .into()
 }
 

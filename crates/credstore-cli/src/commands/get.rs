@@ -68,7 +68,7 @@ impl Get {
         let name: SecretName = names::secret(&self.identifier)?;
         let version: Option<SecretVersion> = match &self.version {
             None => None,
-            Some(text) => Some(text.parse().map_err(|_| names::no_version(text))?),
+            Some(text) => Some(text.parse().map_err(|_| names::no_version("secret", text))?),
         };
         let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await;
         let bundle = match bundle {

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::address::ServiceAddress;
 use super::challenge::Challenge;
 use super::error::{AzureError, Service, ServiceAnswer, ServiceRefusal, TokenRefusal, is_worth_another_try, shown};
+use super::objects::ObjectKind;
 use super::refusal::Refusal;
 use super::retry::{self, PAUSE_AFTER_FAULT, PAUSE_WHEN_THROTTLED, When};
 use super::token::{AccessToken, Origin, TokenSource};
@@ -58,6 +59,8 @@ pub(super) struct Ask<'a> {
     pub(super) subject: Option<String>,
     /// The permission it needs, as the portal writes it.
     pub(super) permission: &'static str,
+    /// The kind of object that it is about, for messages.
+    pub(super) kind: ObjectKind,
     /// One header more than usual. Not secret.
     pub(super) header: Option<(&'static str, &'static str)>,
     /// Bytes that an honest answer can have, where that is more than usual.
@@ -66,7 +69,22 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub(super) fn new(method: Method, path: String, permission: &'static str) -> Self {
-        Self { method, path, body: None, value: None, subject: None, permission, header: None, answer_max: None }
+        Self {
+            method,
+            path,
+            body: None,
+            value: None,
+            subject: None,
+            permission,
+            kind: ObjectKind::Secret,
+            header: None,
+            answer_max: None,
+        }
+    }
+
+    /// It is about another kind of object than a secret.
+    pub(super) fn of(self, kind: ObjectKind) -> Self {
+        Self { kind, ..self }
     }
 
     pub(super) fn about(mut self, subject: impl Into<String>) -> Self {
@@ -136,7 +154,7 @@ impl Door {
 
     /// Every item of a list. An empty page is not the end; the end is where no next page is named.
     pub(super) async fn list<P: Paged>(&self, first: Ask<'_>, when: When) -> Result<Vec<P::Item>, AzureError> {
-        let (permission, subject, header) = (first.permission, first.subject.clone(), first.header);
+        let (permission, kind, subject, header) = (first.permission, first.kind, first.subject.clone(), first.header);
         let mut found = Vec::new();
         let mut ask = first;
         for _ in 0..PAGES_MAX {
@@ -146,7 +164,7 @@ impl Door {
             let Some(link) = next.filter(|link| !link.is_empty()) else { return Ok(found) };
             let path = self.address.path_of(&link);
             let path = path.ok_or_else(|| self.unusable("it names a next page on another host"))?;
-            ask = Ask { subject: subject.clone(), header, ..Ask::new(Method::GET, path, permission) };
+            ask = Ask { subject: subject.clone(), header, kind, ..Ask::new(Method::GET, path, permission) };
         }
         Err(self.unusable("the list does not end"))
     }
@@ -286,6 +304,7 @@ impl Door {
                     client: self.tokens.client().clone(),
                     secret: ask.subject.clone(),
                     permission: ask.permission,
+                    kind: ask.kind,
                     retry_after: hint,
                     client_address: client_address(&text),
                     words,

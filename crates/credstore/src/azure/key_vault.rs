@@ -1,4 +1,5 @@
 //! The Key Vault data plane as a client: every operation on secrets. The store needs [`KeyVaultClient::secret`] only.
+//! Other kinds of objects: [`objects`](super::objects).
 //!
 //! Source: contract sections 4 to 7. Names are checked types, so no text of a user reaches a path unchecked.
 
@@ -61,6 +62,10 @@ impl KeyVaultClient {
     /// Which vault it is.
     pub fn address(&self) -> &VaultAddress {
         &self.address
+    }
+
+    pub(super) fn door(&self) -> &Door {
+        &self.door
     }
 
     fn about(method: Method, path: &str, name: &SecretName, permission: &'static str) -> Ask<'static> {
@@ -166,7 +171,7 @@ impl KeyVaultClient {
     }
 }
 
-fn with_version(path: &str) -> String {
+pub(super) fn with_version(path: &str) -> String {
     format!("{path}?api-version={API_VERSION}")
 }
 

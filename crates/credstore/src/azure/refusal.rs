@@ -26,6 +26,8 @@ const VAULT_CODES: &[&str] = &[
     "Forbidden",
     "NotFound",
     "SecretNotFound",
+    "CertificateNotFound",
+    "PendingCertificateNotFound",
     "VaultNotFound",
     "MethodNotAllowed",
     "RequestTimeout",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use credstore_protocol::ClientId;
 
 use super::error::Concern;
+use super::objects::ObjectKind;
 use crate::codes::{Code, identifiers, vault as codes};
 use crate::diagnosis::{Diagnosis, Upstream};
 
@@ -107,10 +108,12 @@ pub struct VaultFacts {
     pub vault: String,
     /// The app that asked.
     pub client: ClientId,
-    /// The secret, when it was about one.
+    /// Name of the object, when it was about one.
     pub secret: Option<String>,
     /// The permission that the operation needs, as the portal writes it: `Get`.
     pub permission: &'static str,
+    /// The kind of object that it was about.
+    pub kind: ObjectKind,
     /// How long to wait, if the vault said so.
     pub retry_after: Option<Duration>,
     /// The address that the vault's firewall saw, if it said so.
@@ -220,8 +223,8 @@ impl VaultRefusal {
             VaultAnswer::ManagedSecret => format!("{secret} belongs to a certificate"),
             VaultAnswer::SecretMissing => format!("there is no identifier {secret}"),
             VaultAnswer::VaultMissing => format!("there is no vault {vault}"),
-            VaultAnswer::Missing => format!("vault {vault} has no such object"),
-            VaultAnswer::DeletedRecoverable => format!("the name {secret} belongs to a deleted secret"),
+            VaultAnswer::Missing => format!("there is no {} {secret} in vault {vault}", self.facts.kind),
+            VaultAnswer::DeletedRecoverable => format!("the name {secret} belongs to a deleted {}", self.facts.kind),
             VaultAnswer::Busy => format!("{secret} is being deleted or recovered"),
             VaultAnswer::Conflict => format!("the name {secret} is in use"),
             VaultAnswer::BackupMalformed => "the backup cannot be restored".to_owned(),
@@ -232,16 +235,16 @@ impl VaultRefusal {
     }
 
     fn cause(&self) -> String {
-        let VaultFacts { vault, client, permission, words, upstream, .. } = &self.facts;
+        let VaultFacts { vault, client, permission, kind, words, upstream, .. } = &self.facts;
         let cause = match self.answer {
             VaultAnswer::DeniedByPolicy => {
-                format!("no access policy gives the app {client} the secret permission {permission}")
+                format!("no access policy gives the app {client} the {kind} permission {permission}")
             }
             VaultAnswer::PolicyOnBehalfOf => {
                 "the access policy names an authorized application: it is for calls on behalf of a user".to_owned()
             }
             VaultAnswer::DeniedByRole => {
-                format!("the vault uses roles, and none gives the app {client} {permission} on secrets")
+                format!("the vault uses roles, and none gives the app {client} {permission} on {}", kind.collection())
             }
             VaultAnswer::DeniedByFirewall => match self.facts.client_address {
                 Some(address) => format!("the vault saw the address {address}"),
@@ -260,26 +263,27 @@ impl VaultRefusal {
             | VaultAnswer::ManagedSecret
             | VaultAnswer::Denied
             | VaultAnswer::VaultMissing
-            | VaultAnswer::Missing
             | VaultAnswer::Busy
             | VaultAnswer::Conflict
             | VaultAnswer::BackupMalformed
             | VaultAnswer::BadRequest
             | VaultAnswer::Fault => words.clone(),
+            VaultAnswer::Missing => "no live one has this name and version; it may have been deleted".to_owned(),
         };
         format!("{cause} ({})", upstream.code)
     }
 
     fn fix(&self) -> Vec<String> {
-        let (secret, VaultFacts { vault, client, permission, .. }) = (self.secret(), &self.facts);
+        let (secret, VaultFacts { vault, client, permission, kind, .. }) = (self.secret(), &self.facts);
         let one = |text: String| vec![text];
         match self.answer {
             VaultAnswer::DeniedByPolicy => vec![
                 format!(
-                    "Access policies > Create > Secret permissions: {permission}, for the app with client ID {client}"
+                    "Access policies > Create > {} permissions: {permission}, for the app with client ID {client}",
+                    portal(*kind)
                 ),
                 format!(
-                    "or: credstore vault access-policy set --name {vault} --spn {client} --secret-permissions {}",
+                    "or: credstore vault access-policy set --name {vault} --spn {client} --{kind}-permissions {}",
                     permission.to_ascii_lowercase()
                 ),
             ],
@@ -289,7 +293,7 @@ impl VaultRefusal {
             VaultAnswer::DeniedByRole => vec![
                 format!(
                     "Access control (IAM) > Add role assignment > {}, for client ID {client}",
-                    role_for(permission)
+                    role_for(*kind, permission)
                 ),
                 "or switch the vault: Settings > Access configuration > Vault access policy".to_owned(),
             ],
@@ -302,9 +306,12 @@ impl VaultRefusal {
             VaultAnswer::Denied => one(format!("ask the owner of vault {vault} and name the request ID")),
             VaultAnswer::SecretMissing => one("list all: credstore list".to_owned()),
             VaultAnswer::VaultMissing => one("check VaultName".to_owned()),
-            VaultAnswer::Missing => one("check the name and the version".to_owned()),
+            VaultAnswer::Missing => vec![
+                format!("list what is there: credstore vault {kind} list --vault-name {vault}"),
+                format!("list what was deleted: credstore vault {kind} list-deleted --vault-name {vault}"),
+            ],
             VaultAnswer::DeletedRecoverable => one(format!(
-                "credstore vault secret recover --vault-name {vault} --name {secret}, or purge to use the name again"
+                "credstore vault {kind} recover --vault-name {vault} --name {secret}, or purge to use the name again"
             )),
             VaultAnswer::Busy => one("try again in a few seconds".to_owned()),
             VaultAnswer::Conflict => one(format!("delete and purge {secret} first, or use another name")),
@@ -326,9 +333,19 @@ impl VaultRefusal {
 }
 
 /// The smallest built-in role with the permission. Source: Key Vault, "Azure built-in roles for data plane".
-fn role_for(permission: &str) -> &'static str {
-    match permission {
-        "Get" => "Key Vault Secrets User",
-        _ => "Key Vault Secrets Officer",
+fn role_for(kind: ObjectKind, permission: &str) -> &'static str {
+    match (kind, permission) {
+        (ObjectKind::Secret, "Get") => "Key Vault Secrets User",
+        (ObjectKind::Secret, _) => "Key Vault Secrets Officer",
+        (ObjectKind::Certificate, "Get" | "List") => "Key Vault Certificate User",
+        (ObjectKind::Certificate, _) => "Key Vault Certificates Officer",
+    }
+}
+
+/// The kind as the portal heads its permissions.
+const fn portal(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Secret => "Secret",
+        ObjectKind::Certificate => "Certificate",
     }
 }

@@ -1,6 +1,9 @@
 //! `credstore vault`: the vaults of the embedded vault, as `az keyvault`.
 
 pub(crate) mod access_policy;
+mod at;
+mod certificate;
+mod certificate_text;
 mod deleted;
 mod secret;
 mod secret_json;
@@ -27,7 +30,7 @@ use crate::world::World;
 /// Where our vaults are, in the words of ARM.
 pub(crate) const LOCATION: &str = "local";
 
-/// Vaults of the embedded vault, their secrets and access policies
+/// Vaults of the embedded vault, their secrets, certificates and access policies
 #[derive(Args, Debug)]
 #[command(
     arg_required_else_help = true,
@@ -50,6 +53,7 @@ enum VaultCommand {
     Recover(deleted::Recover),
     Purge(deleted::Purge),
     Secret(secret::Secret),
+    Certificate(certificate::Certificate),
     AccessPolicy(access_policy::AccessPolicy),
     /// The same as access-policy set, as az spells it
     #[command(hide = true)]
@@ -72,6 +76,7 @@ impl Vault {
             VaultCommand::Recover(command) => command.run(world, out).await,
             VaultCommand::Purge(command) => command.run(world, out).await,
             VaultCommand::Secret(command) => command.run(world, out).await,
+            VaultCommand::Certificate(command) => command.run(world, out).await,
             VaultCommand::AccessPolicy(command) => command.run(world, out).await,
             VaultCommand::SetPolicy(command) => command.run(world, out).await,
             VaultCommand::DeletePolicy(command) => command.run(world, out).await,

@@ -3,25 +3,25 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use credstore::azure::KeyVaultClient;
 use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
+use credstore_protocol::Timestamp;
 use credstore_protocol::key_vault::{
     BackupBlob, DeletedSecret, SecretAttributes, SecretBundle, SecretItem, SecretProperties,
 };
-use credstore_protocol::{SecretName, SecretVersion, Timestamp};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::at::{InVault, Named, version, write};
 use super::secret_json::{self, name_and_version};
 use crate::cli::Change;
 use crate::confirm;
 use crate::errors::CliError;
-use crate::files::{self, Existing};
+use crate::files;
 use crate::names;
 use crate::output::{Output, Table, pairs};
 use crate::secret_input::SecretSource;
-use crate::site::{self, Absent};
+use crate::site;
 use crate::time_text::{date, expiry, parse, rfc3339};
 use crate::world::World;
 
@@ -72,53 +72,6 @@ impl Secret {
             SecretCommand::Download(command) => command.run(world, out).await,
         }
     }
-}
-
-/// Which vault.
-#[derive(Args, Debug)]
-struct InVault {
-    /// Name of the vault; may be left out when there is one only
-    #[arg(long, value_name = "VAULT")]
-    vault_name: Option<String>,
-}
-
-impl InVault {
-    async fn open(&self, world: &World) -> Result<KeyVaultClient, CliError> {
-        let named = self.vault_name.as_deref().map(names::vault).transpose()?;
-        let connection = site::connect(world, Absent::Refuse).await?;
-        if let Some(name) = named {
-            return connection.vault(&name);
-        }
-        let vaults = connection.arm()?.vaults(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        match vaults.as_slice() {
-            [only] => connection.vault(&names::vault(&only.name)?),
-            several => Err(Diagnosis::error(&usage::COMMAND_LINE, "--vault-name is needed")
-                .cause(format!("there are {} vaults", several.len()))
-                .fix("credstore vault list")
-                .into()),
-        }
-    }
-}
-
-/// Which secret.
-#[derive(Args, Debug)]
-struct Named {
-    #[command(flatten)]
-    vault: InVault,
-    /// Name of the secret
-    #[arg(long, short, value_name = "NAME")]
-    name: String,
-}
-
-impl Named {
-    async fn open(&self, world: &World) -> Result<(KeyVaultClient, SecretName), CliError> {
-        let name = names::secret(&self.name)?;
-        Ok((self.vault.open(world).await?, name))
-    }
-}
-
-fn version(text: Option<&String>) -> Result<Option<SecretVersion>, CliError> {
-    text.map(|text| text.parse().map_err(|_| names::no_version(text))).transpose()
 }
 
 fn moment(text: Option<&String>) -> Result<Option<Timestamp>, CliError> {
@@ -228,7 +181,7 @@ struct Show {
 
 impl Show {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let version = version(self.version.as_ref())?;
+        let version = version("secret", self.version.as_ref())?;
         let (vault, name) = self.at.open(world).await?;
         let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await;
         let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
@@ -337,7 +290,7 @@ impl SetAttributes {
             attributes: self.properties.attributes(self.enabled)?,
             tags: self.properties.tags.as_deref().map(names::tags).transpose()?,
         };
-        let version = version(self.version.as_ref())?;
+        let version = version("secret", self.version.as_ref())?;
         if self.change.only_said(&format!("change the properties of {}", crate::output::plain(&self.at.name)), out)? {
             return Ok(());
         }
@@ -480,7 +433,7 @@ impl Backup {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let (vault, name) = self.at.open(world).await?;
         let backup = vault.backup_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        write(&self.file, backup.value.as_bytes(), world)?;
+        write(&self.file, backup.value.as_bytes(), 0o600, world)?;
         let file = self.file.display().to_string();
         out.result(json!({ "name": name.as_str(), "file": file }), || {
             format!("{name}  sealed backup in {file}   mode 0600\n")
@@ -531,19 +484,14 @@ struct Download {
 
 impl Download {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let version = version(self.version.as_ref())?;
+        let version = version("secret", self.version.as_ref())?;
         let (vault, name) = self.at.open(world).await?;
         let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await;
         let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
         let value = bundle.value.as_ref().map(credstore_protocol::Secret::expose_secret).unwrap_or_default();
-        write(&self.file, value.as_bytes(), world)?;
+        write(&self.file, value.as_bytes(), 0o600, world)?;
         let file = self.file.display().to_string();
         let object: Value = json!({ "name": name.as_str(), "file": file });
         out.result(object, || format!("{name}  value in {file}   mode 0600\n"))
     }
-}
-
-fn write(file: &std::path::Path, bytes: &[u8], world: &World) -> Result<(), CliError> {
-    let existing = if world.globals.yes { Existing::Replace } else { Existing::Keep };
-    files::write(file, bytes, 0o600, existing)
 }

@@ -1,0 +1,69 @@
+//! Which vault, and which object in it: the options that the verbs on secrets and certificates have in common.
+
+use std::path::Path;
+
+use clap::Args;
+use credstore::azure::KeyVaultClient;
+use credstore::codes::usage;
+use credstore::diagnosis::Diagnosis;
+use credstore_protocol::{ObjectName, ObjectVersion};
+
+use crate::errors::CliError;
+use crate::files::{self, Existing};
+use crate::names;
+use crate::site::{self, Absent};
+use crate::world::World;
+
+/// Which vault.
+#[derive(Args, Debug)]
+pub(super) struct InVault {
+    /// Name of the vault; may be left out when there is one only
+    #[arg(long, value_name = "VAULT")]
+    vault_name: Option<String>,
+}
+
+impl InVault {
+    pub(super) async fn open(&self, world: &World) -> Result<KeyVaultClient, CliError> {
+        let named = self.vault_name.as_deref().map(names::vault).transpose()?;
+        let connection = site::connect(world, Absent::Refuse).await?;
+        if let Some(name) = named {
+            return connection.vault(&name);
+        }
+        let vaults = connection.arm()?.vaults(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        match vaults.as_slice() {
+            [only] => connection.vault(&names::vault(&only.name)?),
+            several => Err(Diagnosis::error(&usage::COMMAND_LINE, "--vault-name is needed")
+                .cause(format!("there are {} vaults", several.len()))
+                .fix("credstore vault list")
+                .into()),
+        }
+    }
+}
+
+/// Which object.
+#[derive(Args, Debug)]
+pub(super) struct Named {
+    #[command(flatten)]
+    pub(super) vault: InVault,
+    /// Its name
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) name: String,
+}
+
+impl Named {
+    pub(super) async fn open(&self, world: &World) -> Result<(KeyVaultClient, ObjectName), CliError> {
+        let name = names::secret(&self.name)?;
+        Ok((self.vault.open(world).await?, name))
+    }
+}
+
+/// The version in `--version` of a `kind`.
+pub(super) fn version(kind: &str, text: Option<&String>) -> Result<Option<ObjectVersion>, CliError> {
+    text.map(|text| text.parse().map_err(|_| names::no_version(kind, text))).transpose()
+}
+
+/// Writes a file that must not be there already, unless `--yes` was said.
+pub(super) fn write(file: &Path, bytes: &[u8], mode: u32, world: &World) -> Result<(), CliError> {
+    let existing = if world.globals.yes { Existing::Replace } else { Existing::Keep };
+    files::write(file, bytes, mode, existing)
+}
