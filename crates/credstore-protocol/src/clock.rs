@@ -1,5 +1,7 @@
 //! Where the current time comes from.
 
+use std::time::Duration;
+
 use crate::Timestamp;
 
 /// The wall clock. Only `main`, the background loops and the doors of the server hold one; everybody else
@@ -7,6 +9,12 @@ use crate::Timestamp;
 pub trait Clock: Send + Sync {
     /// Wall-clock time. It may jump either way: never measure a duration with it.
     fn now(&self) -> Timestamp;
+}
+
+/// The wall clock, and beside it one that measures: for whoever keeps something for a limited time.
+pub trait SteadyClock: Clock {
+    /// Time since some fixed moment. It never goes back, nobody can set it, and it goes on while the machine sleeps.
+    fn elapsed(&self) -> Duration;
 }
 
 /// A function that tells the time is a clock: `|| SystemTime::now().into()`, where somebody may read the system's.

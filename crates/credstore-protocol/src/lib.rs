@@ -17,7 +17,7 @@ pub mod timestamp;
 pub mod token;
 
 pub use api_version::ApiVersion;
-pub use clock::Clock;
+pub use clock::{Clock, SteadyClock};
 pub use guid::{ClientId, ObjectId, TenantId};
 pub use name::{Identifier, InvalidName, ObjectName, ObjectVersion, SecretName, SecretVersion, VaultName};
 pub use secret::Secret;

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::codes::Code;
 
@@ -82,6 +83,8 @@ pub struct Diagnosis {
     pub upstream: Option<Upstream>,
     /// Whether trying again later may help.
     pub retryable: bool,
+    /// How long the other side asks to wait before that.
+    pub retry_after: Option<Duration>,
     /// The edit that `check --fix` makes.
     pub edit: Option<Edit>,
 }
@@ -99,6 +102,7 @@ impl Diagnosis {
             note: None,
             upstream: None,
             retryable: false,
+            retry_after: None,
             edit: None,
         }
     }

@@ -5,6 +5,7 @@
 //! or reads the environment or the clock: `now`, the transport and the paths are arguments.
 
 pub mod azure;
+pub mod cache;
 pub mod codes;
 pub mod connection_string;
 pub mod diagnosis;

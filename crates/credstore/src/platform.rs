@@ -1,4 +1,5 @@
-//! What only the operating system knows: who else may read a file. One neutral function for each question.
+//! What only the operating system knows: who else may read a file, how much time has passed. One neutral function for
+//! each question.
 //!
 //! Unix is answered from the mode bits. Elsewhere the answer is "not known", which no caller takes for "nobody".
 
@@ -58,6 +59,22 @@ fn identity(_metadata: &Metadata) -> Identity {
     (None, None)
 }
 
+/// Time since the machine was started, the time in which it slept included: what a
+/// [`SteadyClock`](credstore_protocol::SteadyClock) shows. Nobody can set it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn since_boot() -> std::time::Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    std::time::Duration::new(seconds.unwrap_or_default(), nanoseconds.unwrap_or_default())
+}
+
+/// Time since the first call. Whether it goes on while the machine sleeps is up to the system.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub fn since_boot() -> std::time::Duration {
+    static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    FIRST.get_or_init(std::time::Instant::now).elapsed()
+}
+
 /// Opens a file for reading without waiting for the other end of a pipe, which a plain open does.
 #[cfg(unix)]
 pub fn open_without_waiting(path: &std::path::Path) -> std::io::Result<std::fs::File> {
@@ -70,4 +87,25 @@ pub fn open_without_waiting(path: &std::path::Path) -> std::io::Result<std::fs::
 #[cfg(not(unix))]
 pub fn open_without_waiting(path: &std::path::Path) -> std::io::Result<std::fs::File> {
     std::fs::File::open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_since_the_start_of_the_machine_only_grows() {
+        let times: Vec<_> = (0..1000).map(|_| since_boot()).collect();
+        assert!(times.is_sorted());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_time_since_the_start_of_the_machine_is_that_of_the_kernel() {
+        // proc_uptime(5): seconds since boot, time spent in suspend included.
+        let before = since_boot().as_secs();
+        let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+        let kernel: u64 = uptime.split('.').next().unwrap().parse().unwrap();
+        assert!((before..=since_boot().as_secs() + 1).contains(&kernel), "{kernel}");
+    }
 }

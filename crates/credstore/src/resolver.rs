@@ -1,10 +1,11 @@
 //! Identifier to secret: the one place that decides what is asked, what is kept, and what a failure means.
 //!
-//! Concurrent callers of one identifier cause one fetch. Nothing is kept beyond that yet: where a cache belongs
-//! is between [`Resolver::resolve`] and `Resolver::fetch`. Fail closed: an identifier that cannot be resolved
-//! is an error, never another text, an empty password or another store's value.
+//! Concurrent callers of one identifier cause one fetch. Nothing is kept beyond that: [`cache`](crate::cache) is the
+//! resolver that keeps. Fail closed: an identifier that cannot be resolved is an error, never another text, an empty
+//! password or another store's value.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use credstore_protocol::{Identifier, Secret, SecretVersion, Timestamp};
 
@@ -16,11 +17,57 @@ use crate::store::{Fetched, Store, StoreError};
 #[derive(Clone, Debug)]
 pub struct Resolved {
     fetched: Arc<Fetched>,
-    /// When the store was asked.
+    /// When the store was asked, as the wall clock showed it then.
     pub fetched_at: Timestamp,
+    /// How long ago that was. It is measured, not reckoned from the wall clock.
+    pub age: Duration,
+    /// Whether it can be relied on.
+    pub freshness: Freshness,
+    /// Whether it was there already and nobody had to wait for the store.
+    pub cached: bool,
+}
+
+/// Whether a value is as new as was asked for.
+#[derive(Clone, Debug)]
+pub enum Freshness {
+    /// The store was asked just now, or within the time that its value counts as fresh.
+    Fresh,
+    /// The store has not confirmed it for longer than that. It may have been changed since.
+    Stale {
+        /// Why.
+        reason: StaleReason,
+        /// Since when, as the wall clock showed it then.
+        since: Timestamp,
+    },
+}
+
+/// Why a value is stale.
+#[derive(Clone, Debug)]
+pub enum StaleReason {
+    /// Its time is over and nothing speaks against refreshing it, which this question has begun.
+    Aged,
+    /// It could not be refreshed.
+    NotRefreshed(Arc<Diagnosis>),
+}
+
+impl Freshness {
+    /// Whether it is [`Freshness::Fresh`].
+    pub fn is_fresh(&self) -> bool {
+        matches!(self, Self::Fresh)
+    }
 }
 
 impl Resolved {
+    pub(crate) fn new(
+        fetched: Arc<Fetched>,
+        fetched_at: Timestamp,
+        age: Duration,
+        freshness: Freshness,
+        cached: bool,
+    ) -> Self {
+        Self { fetched, fetched_at, age, freshness, cached }
+    }
+
     /// The value.
     pub fn secret(&self) -> &Secret {
         &self.fetched.secret
@@ -83,10 +130,15 @@ impl Resolver {
     /// Callers that come while the store is being asked for the same identifier wait for that answer; when the
     /// one who asked is cancelled, one of the waiting asks instead.
     pub async fn resolve(&self, identifier: &Identifier, now: Timestamp) -> Result<Resolved, ResolveError> {
-        self.flights.run(identifier, self.fetch(identifier, now)).await
+        let asked = async {
+            let fetched = self.fetch(identifier, now).await?;
+            Ok(Resolved::new(fetched, now, Duration::ZERO, Freshness::Fresh, false))
+        };
+        self.flights.run(identifier, asked).await
     }
 
-    async fn fetch(&self, identifier: &Identifier, now: Timestamp) -> Result<Resolved, ResolveError> {
+    /// One question to the store.
+    pub(crate) async fn fetch(&self, identifier: &Identifier, now: Timestamp) -> Result<Arc<Fetched>, ResolveError> {
         let fetched = self.store.fetch(identifier, now).await.and_then(|fetched| {
             // Every store refuses the empty text; this is the place that guarantees it.
             if fetched.secret.is_empty() {
@@ -94,9 +146,6 @@ impl Resolver {
             }
             Ok(fetched)
         });
-        match fetched {
-            Ok(fetched) => Ok(Resolved { fetched: Arc::new(fetched), fetched_at: now }),
-            Err(error) => Err(ResolveError { diagnosis: Arc::new(error.into()) }),
-        }
+        fetched.map(Arc::new).map_err(|error| ResolveError { diagnosis: Arc::new(error.into()) })
     }
 }

@@ -446,7 +446,7 @@ pub(super) fn day(at: Timestamp) -> String {
 }
 
 /// `2026-11-23T10:42:07Z`.
-pub(super) fn moment(at: Timestamp) -> String {
+pub(crate) fn moment(at: Timestamp) -> String {
     let text = OffsetDateTime::from_unix_timestamp(at.0).ok().and_then(|moment| moment.format(&Rfc3339).ok());
     text.unwrap_or_else(|| at.0.to_string())
 }

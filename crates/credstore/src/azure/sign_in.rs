@@ -375,6 +375,7 @@ impl SignInRefusal {
             .upstream(self.upstream.clone());
         diagnosis.fix = self.fix();
         diagnosis.retryable = self.problem.is_temporary();
+        diagnosis.retry_after = self.retry_after;
         diagnosis
     }
 }

@@ -328,6 +328,7 @@ impl VaultRefusal {
             .upstream(self.facts.upstream.clone());
         diagnosis.fix = self.fix();
         diagnosis.retryable = self.answer.is_retryable();
+        diagnosis.retry_after = self.facts.retry_after;
         diagnosis
     }
 }

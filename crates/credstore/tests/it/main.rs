@@ -11,6 +11,7 @@ mod azure_retrying;
 mod azure_support;
 mod azure_token;
 mod azure_vault;
+mod cache;
 mod cancellation;
 mod codes_reached;
 mod connection_string;

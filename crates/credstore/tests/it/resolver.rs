@@ -95,7 +95,7 @@ fn place(pointer: &str) -> Place {
     Place { pointer: Some(format!("CredentialStore.{pointer}")), ..Place::default() }
 }
 
-fn settings(folder: &Folder) -> AzureKeyVaultSettings {
+pub(crate) fn settings(folder: &Folder) -> AzureKeyVaultSettings {
     let certificate_file = folder.path("my-certificate.pem");
     std::fs::write(&certificate_file, generated().pem.expose_secret()).unwrap();
     AzureKeyVaultSettings {
