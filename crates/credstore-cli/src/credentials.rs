@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use credstore::azure::{AzureError, HttpsTransport, KeyVaultClient, TokenSource, TransportOptions, Trust};
+use credstore::azure::{AzureError, HttpsTransport, KeyVaultClient, Secrets, TokenSource, TransportOptions, Trust};
 use credstore::codes::{server as server_codes, settings as codes, vault as vault_codes};
 use credstore::diagnosis::Diagnosis;
 use credstore::reference::Reference;
@@ -142,7 +142,7 @@ impl Credentials {
     /// Permission: Get.
     pub(crate) async fn deleted(&self, name: &str, world: &World) -> Option<Diagnosis> {
         let (client, name) = (self.vault()?, name.parse::<SecretName>().ok()?);
-        let found = client.deleted_secret(&name, site::when(world)).await.ok()?;
+        let found = client.deleted_object::<Secrets>(&name, site::when(world)).await.ok()?;
         let vault = client.address().name();
         Some(
             Diagnosis::error(&vault_codes::SECRET_DELETED, format!("{name} is deleted"))
@@ -166,7 +166,7 @@ impl Credentials {
         {
             return Ok(items);
         }
-        vault.client().secrets(site::when(world)).await
+        vault.client().objects::<Secrets>(site::when(world)).await
     }
 
     /// The names in the file; none when the store is a vault.

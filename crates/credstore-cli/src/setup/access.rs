@@ -3,6 +3,7 @@
 //!
 //! A secret that is there is left alone; its value is asked for only when there is none.
 
+use credstore::azure::Secrets;
 use credstore::azure::arm::AccessPolicyChange;
 use credstore::azure::certificate::PublicCertificate;
 use credstore::codes::usage;
@@ -96,7 +97,7 @@ async fn has_get(ground: &Ground<'_>, principal: &ObjectId) -> Result<bool, CliE
 
 async fn secrets(ground: &Ground<'_>) -> Result<Vec<SecretItem>, CliError> {
     let (connection, name) = ground.there()?;
-    let listed = connection.vault(name)?.secrets(site::when(ground.world)).await;
+    let listed = connection.vault(name)?.objects::<Secrets>(site::when(ground.world)).await;
     listed.map_err(|error| Diagnosis::from(&error).into())
 }
 

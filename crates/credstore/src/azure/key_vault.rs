@@ -1,12 +1,12 @@
-//! The Key Vault data plane as a client: every operation on secrets. The store needs [`KeyVaultClient::secret`] only.
-//! Other kinds of objects: [`objects`](super::objects).
+//! The Key Vault data plane as a client: what only secrets have. The store needs [`KeyVaultClient::secret`] only. What every
+//! kind of object has is in [`objects`](super::objects).
 //!
 //! Source: contract sections 4 to 7. Names are checked types, so no text of a user reaches a path unchecked.
 
 use std::sync::Arc;
 
 use credstore_protocol::key_vault::{
-    BACKUP_TEXT_MAX, BackupBlob, DeletedSecret, LAST_READ_HEADER, Page, SecretBundle, SecretItem, SecretProperties,
+    BACKUP_TEXT_MAX, LAST_READ_HEADER, Page, SecretBundle, SecretItem, SecretProperties,
 };
 use credstore_protocol::{Secret, SecretName, SecretVersion};
 use http::Method;
@@ -109,65 +109,11 @@ impl KeyVaultClient {
         self.door.json(ask.with_json(update), when).await
     }
 
-    /// Deletes all versions; they can be recovered until purged. Permission: Delete.
-    pub async fn delete_secret(&self, name: &SecretName, when: When) -> Result<DeletedSecret, AzureError> {
-        let ask = Self::about(Method::DELETE, &format!("/secrets/{name}"), name, "Delete");
-        self.door.json(ask, when).await
-    }
-
-    /// Every secret without value. Permission: List.
-    pub async fn secrets(&self, when: When) -> Result<Vec<SecretItem>, AzureError> {
-        let ask = Ask::new(Method::GET, with_version("/secrets"), "List");
-        self.door.list::<Page<SecretItem>>(ask, when).await
-    }
-
-    /// As [`Self::secrets`], with the time of the last read where the vault knows it; Azure does not tell.
+    /// Every secret without its value, with the time of the last read where the vault knows it; Azure does not tell.
     /// Permission: List.
     pub async fn secrets_with_last_read(&self, when: When) -> Result<Vec<SecretItem>, AzureError> {
         let ask = Ask::new(Method::GET, with_version("/secrets"), "List").with_header(LAST_READ_HEADER, "true");
         self.door.list::<Page<SecretItem>>(ask, when).await
-    }
-
-    /// Every version of `name` without value; none when there is no such secret. Permission: List.
-    pub async fn secret_versions(&self, name: &SecretName, when: When) -> Result<Vec<SecretItem>, AzureError> {
-        let ask = Self::about(Method::GET, &format!("/secrets/{name}/versions"), name, "List");
-        self.door.list::<Page<SecretItem>>(ask, when).await
-    }
-
-    /// Every deleted secret. Permission: List.
-    pub async fn deleted_secrets(&self, when: When) -> Result<Vec<DeletedSecret>, AzureError> {
-        let ask = Ask::new(Method::GET, with_version("/deletedsecrets"), "List");
-        self.door.list::<Page<DeletedSecret>>(ask, when).await
-    }
-
-    /// One deleted secret. Permission: Get.
-    pub async fn deleted_secret(&self, name: &SecretName, when: When) -> Result<DeletedSecret, AzureError> {
-        let ask = Self::about(Method::GET, &format!("/deletedsecrets/{name}"), name, "Get");
-        self.door.json(ask, when).await
-    }
-
-    /// Brings a deleted secret back. Azure needs some seconds more after its answer. Permission: Recover.
-    pub async fn recover_secret(&self, name: &SecretName, when: When) -> Result<SecretBundle, AzureError> {
-        let ask = Self::about(Method::POST, &format!("/deletedsecrets/{name}/recover"), name, "Recover");
-        self.door.json(ask, when).await
-    }
-
-    /// Destroys a deleted secret for good. Permission: Purge.
-    pub async fn purge_secret(&self, name: &SecretName, when: When) -> Result<(), AzureError> {
-        let ask = Self::about(Method::DELETE, &format!("/deletedsecrets/{name}"), name, "Purge");
-        self.door.nothing(ask, when).await
-    }
-
-    /// All versions as one sealed blob. Permission: Backup.
-    pub async fn backup_secret(&self, name: &SecretName, when: When) -> Result<BackupBlob, AzureError> {
-        let ask = Self::about(Method::POST, &format!("/secrets/{name}/backup"), name, "Backup");
-        self.door.json(ask.answered_with_up_to(BACKUP_ANSWER_MAX), when).await
-    }
-
-    /// Brings back what [`Self::backup_secret`] gave, where its name is free. Permission: Restore.
-    pub async fn restore_secret(&self, backup: &BackupBlob, when: When) -> Result<SecretBundle, AzureError> {
-        let ask = Ask::new(Method::POST, with_version("/secrets/restore"), "Restore").with_json(backup);
-        self.door.json(ask, when).await
     }
 }
 

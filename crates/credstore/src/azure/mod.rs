@@ -29,7 +29,7 @@ pub use error::{AzureError, Concern};
 pub use graph::GraphClient;
 pub use https::{HttpsTransport, TransportOptions, Trust};
 pub use key_vault::KeyVaultClient;
-pub use objects::{Certificates, ObjectKind, VaultObject};
+pub use objects::{Certificates, ObjectKind, Secrets, VaultObject};
 pub use retry::When;
 pub use sign_in::SignInError;
 pub use token::{AccessToken, CertificateSource, TokenSource};

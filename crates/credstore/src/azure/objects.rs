@@ -1,17 +1,17 @@
 //! What the client does with every kind of object of a vault: one set of calls, named by the kind.
 //!
-//! Secrets have their own in [`key_vault`](super::key_vault), since their values need care. Source: contract sections 7
+//! What only secrets have is in [`key_vault`](super::key_vault). Source: contract sections 7
 //! to 9.
 
 use std::fmt;
 
 use credstore_protocol::key_vault::certificates::{
     CertificateBundle, CertificateItem, CertificateOperation, CreateCertificate, DeletedCertificate, MergeCertificate,
+    UpdateCertificate,
 };
-use credstore_protocol::key_vault::{BackupBlob, Page};
+use credstore_protocol::key_vault::{BackupBlob, DeletedSecret, Page, SecretBundle, SecretItem};
 use credstore_protocol::{ObjectName, ObjectVersion, Secret};
 use http::Method;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
@@ -60,6 +60,19 @@ pub trait VaultObject {
     type Deleted: DeserializeOwned;
     /// One of a list of deleted ones.
     type DeletedItem: DeserializeOwned;
+}
+
+/// Secrets, as a kind of object. Their properties are changed by
+/// [`update_secret`](KeyVaultClient::update_secret): it needs another permission.
+#[derive(Clone, Copy, Debug)]
+pub enum Secrets {}
+
+impl VaultObject for Secrets {
+    const KIND: ObjectKind = ObjectKind::Secret;
+    type Bundle = SecretBundle;
+    type Item = SecretItem;
+    type Deleted = DeletedSecret;
+    type DeletedItem = DeletedSecret;
 }
 
 /// Certificates, as a kind of object.
@@ -114,15 +127,15 @@ impl KeyVaultClient {
         self.door().list::<Page<O::Item>>(about::<O>(Method::GET, "/versions", name, "List"), when).await
     }
 
-    /// Changes properties of the current version, or of `version`. Permission: Update.
-    pub async fn update_object<O: VaultObject>(
+    /// Changes properties of the current version of a certificate, or of `version`. Permission: Update.
+    pub async fn update_certificate(
         &self,
         name: &ObjectName,
         version: Option<&ObjectVersion>,
-        update: &(impl Serialize + Sync),
+        update: &UpdateCertificate,
         when: When,
-    ) -> Result<O::Bundle, AzureError> {
-        let ask = about::<O>(Method::PATCH, &at(version), name, "Update").with_json(update);
+    ) -> Result<CertificateBundle, AzureError> {
+        let ask = about::<Certificates>(Method::PATCH, &at(version), name, "Update").with_json(update);
         self.door().json(ask, when).await
     }
 

@@ -1,7 +1,7 @@
 //! Lists: how they go on, where they end, what they refuse, and how large an answer each question allows.
 
 use credstore::azure::key_vault::BACKUP_ANSWER_MAX;
-use credstore::azure::{AzureError, graph::ApplicationFilter};
+use credstore::azure::{AzureError, Secrets, graph::ApplicationFilter};
 use credstore::diagnosis::Diagnosis;
 use credstore::protocol::key_vault::{CONTENT_TYPE_MAX, SECRET_VALUE_MAX, TAG_TEXT_MAX, TAGS_MAX};
 
@@ -17,7 +17,7 @@ const NEXT: &str = "https://acme-kv.vault.azure.net:443/secrets?api-version=2025
 #[tokio::test]
 async fn a_list_that_never_ends_is_given_up_after_ten_thousand_pages() {
     let fake = Fake::signed_in(|_, _| page("nextLink", NEXT));
-    let error = vault(&fake).secrets(now()).await.unwrap_err();
+    let error = vault(&fake).objects::<Secrets>(now()).await.unwrap_err();
     assert_eq!(fake.asked().len(), 10_000);
     let diagnosis = Diagnosis::from(error);
     assert_eq!((diagnosis.code.id, diagnosis.cause.as_deref()), ("CS4014", Some("the list does not end")));
@@ -26,7 +26,7 @@ async fn a_list_that_never_ends_is_given_up_after_ten_thousand_pages() {
 #[tokio::test]
 async fn a_list_of_ten_thousand_pages_is_whole() {
     let fake = Fake::signed_in(|_, nth| page("nextLink", if nth == 9_999 { "" } else { NEXT }));
-    assert_eq!(vault(&fake).secrets(now()).await.unwrap().len(), 10_000);
+    assert_eq!(vault(&fake).objects::<Secrets>(now()).await.unwrap().len(), 10_000);
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_page_that_is_not_one_is_refused_and_what_was_read_is_not_taken_for_th
         "\u{0}",
     ] {
         let fake = Fake::signed_in(move |_, nth| if nth == 0 { page("nextLink", NEXT) } else { reply(200, &[], body) });
-        let error = vault(&fake).secrets(now()).await.unwrap_err();
+        let error = vault(&fake).objects::<Secrets>(now()).await.unwrap_err();
         assert!(matches!(error, AzureError::Unusable { .. }), "{body}: {error:?}");
         assert_eq!(fake.asked().len(), 2, "{body}");
     }
@@ -80,8 +80,8 @@ async fn no_next_page_of_any_list_is_asked_for_at_another_address() {
     for link in ELSEWHERE {
         let fake = Fake::signed_in(move |_, _| page("nextLink", link));
         let vault = vault(&fake);
-        assert!(vault.secrets(now()).await.is_err(), "{link}");
-        assert!(vault.secret_versions(&name(), now()).await.is_err(), "{link}");
+        assert!(vault.objects::<Secrets>(now()).await.is_err(), "{link}");
+        assert!(vault.object_versions::<Secrets>(&name(), now()).await.is_err(), "{link}");
         assert_eq!(fake.asked().len(), 2, "{link}");
 
         let fake = Fake::signed_in(move |_, _| {
@@ -89,7 +89,7 @@ async fn no_next_page_of_any_list_is_asked_for_at_another_address() {
         });
         assert!(arm(&fake).vaults(now()).await.is_err(), "{link}");
         assert!(graph(&fake).applications(&ApplicationFilter::All, now()).await.is_err(), "{link}");
-        assert!(vault.deleted_secrets(now()).await.is_err(), "{link}");
+        assert!(vault.deleted_objects::<Secrets>(now()).await.is_err(), "{link}");
         let hosts: Vec<_> = fake.asked().into_iter().map(|seen| seen.host).collect();
         assert_eq!(hosts, ["management.azure.com", "graph.microsoft.com"], "{link}");
     }
@@ -104,7 +104,7 @@ async fn every_list_follows_its_own_link_on_its_own_host_with_its_token() {
         };
         reply(200, &[], &serde_json::json!({"value": [], "nextLink": next, "@odata.nextLink": next}).to_string())
     });
-    vault(&fake).deleted_secrets(now()).await.unwrap();
+    vault(&fake).deleted_objects::<Secrets>(now()).await.unwrap();
     arm(&fake).deleted_vaults(now()).await.unwrap();
     graph(&fake).applications(&ApplicationFilter::Named("x".to_owned()), now()).await.unwrap();
     let lines: Vec<_> = fake.asked().iter().map(|seen| seen.line()).collect();
@@ -132,10 +132,10 @@ async fn every_list_follows_its_own_link_on_its_own_host_with_its_token() {
 async fn only_a_backup_and_management_are_allowed_larger_answers() {
     let fake = Fake::signed_in(|_, _| reply(200, &[], r#"{"value":"blob","location":"l","properties":{}}"#));
     let vault = vault(&fake);
-    let backup = vault.backup_secret(&name(), now()).await.unwrap();
-    let _ = vault.restore_secret(&backup, now()).await;
+    let backup = vault.backup_object::<Secrets>(&name(), now()).await.unwrap();
+    let _ = vault.restore_object::<Secrets>(&backup, now()).await;
     let _ = vault.secret(&name(), None, now()).await;
-    let _ = vault.secrets(now()).await;
+    let _ = vault.objects::<Secrets>(now()).await;
     let _ = arm(&fake).vaults(now()).await;
     let _ = graph(&fake).applications(&ApplicationFilter::All, now()).await;
     let allowed: Vec<_> = fake.asked().iter().map(|seen| seen.answer_max).collect();

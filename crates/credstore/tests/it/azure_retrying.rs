@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use credstore::azure::{AzureError, KeyVaultClient, VaultAddress, When};
+use credstore::azure::{AzureError, KeyVaultClient, Secrets, VaultAddress, When};
 use credstore::diagnosis::Diagnosis;
 use credstore::protocol::Secret;
 use credstore::protocol::key_vault::SecretProperties;
@@ -108,9 +108,9 @@ async fn each_status_is_tried_as_often_as_it_deserves() {
         let value = Secret::from("s3cret".to_owned());
         vault.set_secret(&name(), &value, &SecretProperties::default(), when()).await.unwrap_err();
         assert_eq!(fake.asked().len(), read + write, "write {status}");
-        vault.delete_secret(&name(), when()).await.unwrap_err();
+        vault.delete_object::<Secrets>(&name(), when()).await.unwrap_err();
         assert_eq!(fake.asked().len(), read + 2 * write, "delete {status}");
-        vault.backup_secret(&name(), when()).await.unwrap_err();
+        vault.backup_object::<Secrets>(&name(), when()).await.unwrap_err();
         assert_eq!(fake.asked().len(), read + 3 * write, "backup {status}");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use credstore::azure::arm::{AccessPolicyChange, new_vault};
 use credstore::azure::vault_answers::{ANSWERS, VaultAnswer};
-use credstore::azure::{AzureError, VaultAddress, When};
+use credstore::azure::{AzureError, Secrets, VaultAddress, When};
 use credstore::diagnosis::Diagnosis;
 use credstore::protocol::Secret;
 use credstore::protocol::arm::{AccessPolicyEntry, Permissions};
@@ -47,12 +47,12 @@ async fn every_operation_has_the_method_and_path_of_the_contract() {
     let blob = credstore::protocol::key_vault::BackupBlob { value: "blob".to_owned() };
     let _ = vault.set_secret(&name, &value, &SecretProperties::default(), when).await;
     let _ = vault.update_secret(&name, Some(&version), &SecretProperties::default(), when).await;
-    let _ = vault.delete_secret(&name, when).await;
-    let _ = vault.recover_secret(&name, when).await;
-    let _ = vault.purge_secret(&name, when).await;
-    let _ = vault.backup_secret(&name, when).await;
-    let _ = vault.restore_secret(&blob, when).await;
-    let _ = vault.deleted_secret(&name, when).await;
+    let _ = vault.delete_object::<Secrets>(&name, when).await;
+    let _ = vault.recover_object::<Secrets>(&name, when).await;
+    let _ = vault.purge_object::<Secrets>(&name, when).await;
+    let _ = vault.backup_object::<Secrets>(&name, when).await;
+    let _ = vault.restore_object::<Secrets>(&blob, when).await;
+    let _ = vault.deleted_object::<Secrets>(&name, when).await;
     let sent: Vec<String> = fake
         .asked()
         .iter()
@@ -84,7 +84,7 @@ async fn a_list_goes_on_after_an_empty_page_and_ends_without_a_link() {
             _ => page(r#"{"id":"https://acme-kv.vault.azure.net/secrets/b"}"#, "null"),
         }
     });
-    let found = vault(&fake).secrets(now()).await.unwrap();
+    let found = vault(&fake).objects::<Secrets>(now()).await.unwrap();
     assert_eq!(found.len(), 2);
     assert_eq!(fake.asked()[1].path, "/secrets?api-version=2025-07-01&$skiptoken=1");
 }
@@ -100,7 +100,7 @@ async fn no_token_follows_a_link_or_a_redirect_to_another_host() {
         "//evil.example/secrets",
     ] {
         let fake = Fake::signed_in(move |_, _| reply(200, &[], &format!(r#"{{"value":[],"nextLink":"{link}"}}"#)));
-        assert!(matches!(vault(&fake).secrets(now()).await, Err(AzureError::Unusable { .. })), "{link}");
+        assert!(matches!(vault(&fake).objects::<Secrets>(now()).await, Err(AzureError::Unusable { .. })), "{link}");
         assert_eq!(fake.asked().len(), 1, "{link}");
     }
     for status in [301, 302, 303, 307, 308] {

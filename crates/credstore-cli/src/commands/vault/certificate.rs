@@ -10,7 +10,6 @@ use credstore::azure::{Certificates, KeyVaultClient};
 use credstore::codes::{usage, vault as codes};
 use credstore::diagnosis::Diagnosis;
 use credstore_protocol::encoding::{base64_any, base64_standard};
-use credstore_protocol::key_vault::BackupBlob;
 use credstore_protocol::key_vault::certificates::{
     AlternativeNames, CertificateAttributes, CertificateBundle, CertificateForm, CertificatePolicy, CreateCertificate,
     ISSUER_SELF, IssuerParameters, KeyProperties, MergeCertificate, OperationStatus, SecretForm, UpdateCertificate,
@@ -21,16 +20,15 @@ use credstore_protocol::{ObjectName, Secret, pem};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::at::{InVault, Named, version, write};
-use super::certificate_text::{self as shown, name_and_version, pem_of};
+use super::at::{Named, version, write};
+use super::certificate_text::{self as shown, pem_of};
+use super::object::{self, Shown, name_and_version};
 use crate::cli::Change;
-use crate::confirm;
 use crate::errors::CliError;
 use crate::files;
 use crate::names;
 use crate::output::Output;
 use crate::site;
-use crate::time_text::date;
 use crate::world::World;
 
 /// Certificates of a vault, with their keys
@@ -51,17 +49,45 @@ enum CertificateCommand {
     Merge(Merge),
     Import(Import),
     Show(Show),
-    List(List),
-    ListVersions(ListVersions),
+    /// List the certificates of a vault
+    #[command(before_help = "Example\n  credstore vault certificate list --vault-name acme-pm-kv")]
+    List(object::List),
+    /// List the versions of a certificate
+    #[command(
+        before_help = "Example\n  credstore vault certificate list-versions --vault-name acme-pm-kv --name portal"
+    )]
+    ListVersions(object::ListVersions),
     SetAttributes(SetAttributes),
     Download(Download),
-    Delete(Delete),
-    ListDeleted(ListDeleted),
-    ShowDeleted(ShowDeleted),
-    Recover(Recover),
-    Purge(Purge),
-    Backup(Backup),
-    Restore(Restore),
+    /// Delete a certificate with its key and secret; it can be recovered until it is purged
+    #[command(
+        before_help = "Example\n  credstore vault certificate delete --vault-name acme-pm-kv --name portal --yes"
+    )]
+    Delete(object::Delete),
+    /// List deleted certificates
+    #[command(before_help = "Example\n  credstore vault certificate list-deleted --vault-name acme-pm-kv")]
+    ListDeleted(object::ListDeleted),
+    /// Show a deleted certificate
+    #[command(
+        before_help = "Example\n  credstore vault certificate show-deleted --vault-name acme-pm-kv --name portal"
+    )]
+    ShowDeleted(object::ShowDeleted),
+    /// Bring a deleted certificate back with all its versions
+    #[command(before_help = "Example\n  credstore vault certificate recover --vault-name acme-pm-kv --name portal")]
+    Recover(object::Recover),
+    /// Destroy a deleted certificate with its key and secret for good
+    #[command(before_help = "Example\n  credstore vault certificate purge --name portal --yes --confirm portal")]
+    Purge(object::Purge),
+    /// Write all versions of a certificate to a file that only this installation opens
+    #[command(
+        before_help = "Example\n  credstore vault certificate backup --vault-name acme-pm-kv --name portal --file portal.backup"
+    )]
+    Backup(object::Backup),
+    /// Bring a certificate back from a backup file
+    #[command(
+        before_help = "Example\n  credstore vault certificate restore --vault-name acme-pm-kv --file portal.backup"
+    )]
+    Restore(object::Restore),
 }
 
 impl Certificate {
@@ -71,17 +97,17 @@ impl Certificate {
             CertificateCommand::Merge(command) => command.run(world, out).await,
             CertificateCommand::Import(command) => command.run(world, out).await,
             CertificateCommand::Show(command) => command.run(world, out).await,
-            CertificateCommand::List(command) => command.run(world, out).await,
-            CertificateCommand::ListVersions(command) => command.run(world, out).await,
+            CertificateCommand::List(command) => command.run::<Certificates>(world, out).await,
+            CertificateCommand::ListVersions(command) => command.run::<Certificates>(world, out).await,
             CertificateCommand::SetAttributes(command) => command.run(world, out).await,
             CertificateCommand::Download(command) => command.run(world, out).await,
-            CertificateCommand::Delete(command) => command.run(world, out).await,
-            CertificateCommand::ListDeleted(command) => command.run(world, out).await,
-            CertificateCommand::ShowDeleted(command) => command.run(world, out).await,
-            CertificateCommand::Recover(command) => command.run(world, out).await,
-            CertificateCommand::Purge(command) => command.run(world, out).await,
-            CertificateCommand::Backup(command) => command.run(world, out).await,
-            CertificateCommand::Restore(command) => command.run(world, out).await,
+            CertificateCommand::Delete(command) => command.run::<Certificates>(world, out).await,
+            CertificateCommand::ListDeleted(command) => command.run::<Certificates>(world, out).await,
+            CertificateCommand::ShowDeleted(command) => command.run::<Certificates>(world, out).await,
+            CertificateCommand::Recover(command) => command.run::<Certificates>(world, out).await,
+            CertificateCommand::Purge(command) => command.run::<Certificates>(world, out).await,
+            CertificateCommand::Backup(command) => command.run::<Certificates>(world, out).await,
+            CertificateCommand::Restore(command) => command.run::<Certificates>(world, out).await,
         }
     }
 }
@@ -271,8 +297,8 @@ async fn made(
 }
 
 fn said(bundle: &CertificateBundle, what: &str, world: &World, out: &mut Output) -> Result<(), CliError> {
-    out.result(shown::bundle(bundle), || {
-        let (name, version) = name_and_version(&bundle.id);
+    out.result(Certificates::bundle(bundle), || {
+        let (name, version) = name_and_version::<Certificates>(&bundle.id);
         let version: String = version.unwrap_or_default().chars().take(6).collect();
         let thumbprint = shown::thumbprint(bundle.x5t.as_deref()).unwrap_or_default();
         let state = shown::state(&bundle.attributes, world.now());
@@ -430,42 +456,7 @@ impl Show {
             let request = pem_of("CERTIFICATE REQUEST", operation.csr.as_deref()).unwrap_or_default();
             write(file, request.as_bytes(), 0o644, world)?;
         }
-        out.result(shown::bundle(&bundle), || shown::text(&bundle, world.now()))
-    }
-}
-
-/// List the certificates of a vault
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault certificate list --vault-name acme-pm-kv")]
-struct List {
-    #[command(flatten)]
-    vault: InVault,
-}
-
-impl List {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let vault = self.vault.open(world).await?;
-        let items = vault.objects::<Certificates>(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        out.result(items.iter().map(shown::item).collect(), || shown::table(&items, false, world.now()))
-    }
-}
-
-/// List the versions of a certificate
-#[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore vault certificate list-versions --vault-name acme-pm-kv --name process-mining"
-)]
-struct ListVersions {
-    #[command(flatten)]
-    at: Named,
-}
-
-impl ListVersions {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let (vault, name) = self.at.open(world).await?;
-        let items = vault.object_versions::<Certificates>(&name, site::when(world)).await;
-        let items = items.map_err(|error| Diagnosis::from(&error))?;
-        out.result(items.iter().map(shown::item).collect(), || shown::table(&items, true, world.now()))
+        out.result(Certificates::bundle(&bundle), || shown::text(&bundle, world.now()))
     }
 }
 
@@ -502,9 +493,9 @@ impl SetAttributes {
             return Ok(());
         }
         let (vault, name) = self.at.open(world).await?;
-        let done = vault.update_object::<Certificates>(&name, version.as_ref(), &update, site::when(world)).await;
+        let done = vault.update_certificate(&name, version.as_ref(), &update, site::when(world)).await;
         let done = done.map_err(|error| Diagnosis::from(&error))?;
-        out.result(shown::bundle(&done), || format!("{name}  {}\n", shown::state(&done.attributes, world.now())))
+        out.result(Certificates::bundle(&done), || format!("{name}  {}\n", shown::state(&done.attributes, world.now())))
     }
 }
 
@@ -572,170 +563,5 @@ impl Download {
         let thumbprint = shown::thumbprint(bundle.x5t.as_deref());
         let object = json!({ "name": name.as_str(), "file": file, "x509Thumbprint": thumbprint });
         out.result(object, || format!("{name}  public certificate in {file}\n"))
-    }
-}
-
-/// Delete a certificate with its key and secret; it can be recovered until it is purged
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault certificate delete --vault-name acme-pm-kv --name portal --yes")]
-struct Delete {
-    #[command(flatten)]
-    at: Named,
-    #[command(flatten)]
-    change: Change,
-}
-
-impl Delete {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let name = names::secret(&self.at.name)?;
-        if self.change.only_said(&format!("delete the certificate {name}"), out)? {
-            return Ok(());
-        }
-        let back = format!("credstore vault certificate recover -n {name} brings it back.");
-        confirm::yes(world, &format!("Delete {name} with its key and secret? {back}"))?;
-        let (vault, name) = self.at.open(world).await?;
-        let deleted = vault.delete_object::<Certificates>(&name, site::when(world)).await;
-        let deleted = deleted.map_err(|error| Diagnosis::from(&error))?;
-        out.result(shown::deleted(&deleted, shown::bundle(&deleted.certificate)), || {
-            format!("{name}  deleted, recoverable until {}\n", date(deleted.scheduled_purge_date))
-        })
-    }
-}
-
-/// List deleted certificates
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault certificate list-deleted --vault-name acme-pm-kv")]
-struct ListDeleted {
-    #[command(flatten)]
-    vault: InVault,
-}
-
-impl ListDeleted {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let vault = self.vault.open(world).await?;
-        let items = vault.deleted_objects::<Certificates>(site::when(world)).await;
-        let items = items.map_err(|error| Diagnosis::from(&error))?;
-        let objects = items.iter().map(|item| shown::deleted(item, shown::item(&item.certificate)));
-        out.result(objects.collect(), || shown::deleted_table(&items))
-    }
-}
-
-/// Show a deleted certificate
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault certificate show-deleted --vault-name acme-pm-kv --name portal")]
-struct ShowDeleted {
-    #[command(flatten)]
-    at: Named,
-}
-
-impl ShowDeleted {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let (vault, name) = self.at.open(world).await?;
-        let deleted = vault.deleted_object::<Certificates>(&name, site::when(world)).await;
-        let deleted = deleted.map_err(|error| Diagnosis::from(&error))?;
-        out.result(shown::deleted(&deleted, shown::bundle(&deleted.certificate)), || {
-            format!("{name}  deleted, recoverable until {}\n", date(deleted.scheduled_purge_date))
-        })
-    }
-}
-
-/// Bring a deleted certificate back with its key and secret
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault certificate recover --vault-name acme-pm-kv --name portal")]
-struct Recover {
-    #[command(flatten)]
-    at: Named,
-    #[command(flatten)]
-    change: Change,
-}
-
-impl Recover {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let name = names::secret(&self.at.name)?;
-        if self.change.only_said(&format!("recover the certificate {name}"), out)? {
-            return Ok(());
-        }
-        let (vault, name) = self.at.open(world).await?;
-        let bundle = vault.recover_object::<Certificates>(&name, site::when(world)).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
-        out.result(shown::bundle(&bundle), || format!("{name}  recovered\n"))
-    }
-}
-
-/// Destroy a deleted certificate with its key and secret for good
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault certificate purge --name portal --yes --confirm portal")]
-struct Purge {
-    #[command(flatten)]
-    at: Named,
-    /// The name again, for scripts
-    #[arg(long, value_name = "NAME")]
-    confirm: Option<String>,
-    #[command(flatten)]
-    change: Change,
-}
-
-impl Purge {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let name = names::secret(&self.at.name)?;
-        if self.change.only_said(&format!("purge the certificate {name}"), out)? {
-            return Ok(());
-        }
-        confirm::named(world, &format!("purging {name} cannot be undone"), name.as_str(), self.confirm.as_deref())?;
-        let (vault, name) = self.at.open(world).await?;
-        vault.purge_object::<Certificates>(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        out.result(json!({ "name": name.as_str(), "purged": true }), || format!("{name}  purged\n"))
-    }
-}
-
-/// Write all versions of a certificate to a file that only this installation opens
-#[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore vault certificate backup --vault-name acme-pm-kv --name portal --file portal.backup"
-)]
-struct Backup {
-    #[command(flatten)]
-    at: Named,
-    /// File to write, mode 0600
-    #[arg(long, short, value_name = "FILE")]
-    file: PathBuf,
-}
-
-impl Backup {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let (vault, name) = self.at.open(world).await?;
-        let backup = vault.backup_object::<Certificates>(&name, site::when(world)).await;
-        let backup = backup.map_err(|error| Diagnosis::from(&error))?;
-        write(&self.file, backup.value.as_bytes(), 0o600, world)?;
-        let file = self.file.display().to_string();
-        out.result(json!({ "name": name.as_str(), "file": file }), || {
-            format!("{name}  sealed backup in {file}   mode 0600\n")
-        })
-    }
-}
-
-/// Bring a certificate back from a backup file
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault certificate restore --vault-name acme-pm-kv --file portal.backup")]
-struct Restore {
-    #[command(flatten)]
-    vault: InVault,
-    /// File that credstore vault certificate backup wrote
-    #[arg(long, short, value_name = "FILE")]
-    file: PathBuf,
-    #[command(flatten)]
-    change: Change,
-}
-
-impl Restore {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let blob = BackupBlob { value: files::read_text(&self.file)?.trim().to_owned() };
-        if self.change.only_said(&format!("restore the certificate in {}", self.file.display()), out)? {
-            return Ok(());
-        }
-        let vault = self.vault.open(world).await?;
-        let bundle = vault.restore_object::<Certificates>(&blob, site::when(world)).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
-        out.result(shown::bundle(&bundle), || format!("{}  restored\n", name_and_version(&bundle.id).0))
     }
 }

@@ -1,5 +1,6 @@
 //! Certificates as `az keyvault certificate` writes them in JSON, and as people read them.
 
+use credstore::azure::Certificates;
 use credstore_protocol::encoding::{base64_any, hex_upper};
 use credstore_protocol::key_vault::certificates::{
     CertificateAttributes, CertificateBundle, CertificateItem, CertificateOperation, DeletedCertificate,
@@ -7,14 +8,9 @@ use credstore_protocol::key_vault::certificates::{
 use credstore_protocol::{Timestamp, pem};
 use serde_json::{Value, json};
 
+use super::object::{Shown, name_and_version};
 use crate::output::{Table, pairs};
 use crate::time_text::{date, expiry, rfc3339};
-
-/// Name and version of `https://…/certificates/{name}/{version}`.
-pub(super) fn name_and_version(id: &str) -> (&str, Option<&str>) {
-    let mut parts = id.split("/certificates/").nth(1).unwrap_or(id).splitn(2, '/');
-    (parts.next().unwrap_or(id), parts.next().filter(|version| !version.is_empty()))
-}
 
 /// SHA-1 as tools show it: upper-case hexadecimal.
 pub(super) fn thumbprint(x5t: Option<&str>) -> Option<String> {
@@ -38,45 +34,6 @@ fn attributes(attributes: &CertificateAttributes) -> Value {
         "recoveryLevel": attributes.recovery_level,
         "recoverableDays": attributes.recoverable_days,
     })
-}
-
-/// One certificate.
-pub(super) fn bundle(bundle: &CertificateBundle) -> Value {
-    let (name, version) = name_and_version(&bundle.id);
-    json!({
-        "id": bundle.id,
-        "name": name,
-        "version": version,
-        "kid": bundle.kid,
-        "sid": bundle.sid,
-        "x509Thumbprint": thumbprint(bundle.x5t.as_deref()),
-        "cer": bundle.cer,
-        "contentType": bundle.content_type,
-        "attributes": attributes(&bundle.attributes),
-        "tags": bundle.tags,
-        "policy": bundle.policy,
-    })
-}
-
-/// One certificate of a list.
-pub(super) fn item(item: &CertificateItem) -> Value {
-    let (name, version) = name_and_version(&item.id);
-    json!({
-        "id": item.id,
-        "name": name,
-        "version": version,
-        "x509Thumbprint": thumbprint(item.x5t.as_deref()),
-        "attributes": attributes(&item.attributes),
-        "tags": item.tags,
-    })
-}
-
-/// A deleted certificate, of which `object` is the rest.
-pub(super) fn deleted<T>(deleted: &DeletedCertificate<T>, mut object: Value) -> Value {
-    object["recoveryId"] = json!(deleted.recovery_id);
-    object["deletedDate"] = json!(rfc3339(deleted.deleted_date));
-    object["scheduledPurgeDate"] = json!(rfc3339(deleted.scheduled_purge_date));
-    object
 }
 
 /// A creation.
@@ -104,7 +61,7 @@ pub(super) fn state(attributes: &CertificateAttributes, now: Timestamp) -> Strin
 
 /// One certificate for people.
 pub(super) fn text(bundle: &CertificateBundle, now: Timestamp) -> String {
-    let (name, version) = name_and_version(&bundle.id);
+    let (name, version) = name_and_version::<Certificates>(&bundle.id);
     let policy = bundle.policy.clone().unwrap_or_default();
     let tags = bundle.tags.iter().flatten().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
     let time = |at: Option<Timestamp>| at.map_or("-".to_owned(), rfc3339);
@@ -123,38 +80,81 @@ pub(super) fn text(bundle: &CertificateBundle, now: Timestamp) -> String {
     ])
 }
 
-/// A list of certificates, or of the versions of one.
-pub(super) fn table(items: &[CertificateItem], versions: bool, now: Timestamp) -> String {
-    let mut table = Table::new(&[if versions { "VERSION" } else { "NAME" }, "STATE", "UPDATED", "THUMBPRINT"]);
-    for item in items {
-        let (name, version) = name_and_version(&item.id);
-        let first = if versions { version.unwrap_or_default() } else { name };
-        let updated = item.attributes.updated.map_or("-".to_owned(), rfc3339);
-        let thumbprint = thumbprint(item.x5t.as_deref()).unwrap_or_else(|| "-".to_owned());
-        table.row(vec![first.to_owned(), state(&item.attributes, now), updated, thumbprint]);
+impl Shown for Certificates {
+    const WITH: &'static str = " with its key and secret";
+
+    fn id(bundle: &CertificateBundle) -> &str {
+        &bundle.id
     }
-    table.to_string()
+
+    fn bundle(bundle: &CertificateBundle) -> Value {
+        let (name, version) = name_and_version::<Self>(&bundle.id);
+        json!({
+            "id": bundle.id,
+            "name": name,
+            "version": version,
+            "kid": bundle.kid,
+            "sid": bundle.sid,
+            "x509Thumbprint": thumbprint(bundle.x5t.as_deref()),
+            "cer": bundle.cer,
+            "contentType": bundle.content_type,
+            "attributes": attributes(&bundle.attributes),
+            "tags": bundle.tags,
+            "policy": bundle.policy,
+        })
+    }
+
+    fn item(item: &CertificateItem) -> Value {
+        let (name, version) = name_and_version::<Self>(&item.id);
+        json!({
+            "id": item.id,
+            "name": name,
+            "version": version,
+            "x509Thumbprint": thumbprint(item.x5t.as_deref()),
+            "attributes": attributes(&item.attributes),
+            "tags": item.tags,
+        })
+    }
+
+    fn deleted(deleted: &DeletedCertificate<CertificateBundle>) -> Value {
+        with_dates(deleted, Self::bundle(&deleted.certificate))
+    }
+
+    fn deleted_item(deleted: &DeletedCertificate<CertificateItem>) -> Value {
+        with_dates(deleted, Self::item(&deleted.certificate))
+    }
+
+    fn table(items: &[CertificateItem], versions: bool, now: Timestamp) -> String {
+        let mut table = Table::new(&[if versions { "VERSION" } else { "NAME" }, "STATE", "UPDATED", "THUMBPRINT"]);
+        for item in items {
+            let (name, version) = name_and_version::<Self>(&item.id);
+            let first = if versions { version.unwrap_or_default() } else { name };
+            let updated = item.attributes.updated.map_or("-".to_owned(), rfc3339);
+            let thumbprint = thumbprint(item.x5t.as_deref()).unwrap_or_else(|| "-".to_owned());
+            table.row(vec![first.to_owned(), state(&item.attributes, now), updated, thumbprint]);
+        }
+        table.to_string()
+    }
+
+    fn purged(deleted: &DeletedCertificate<CertificateBundle>) -> Timestamp {
+        deleted.scheduled_purge_date
+    }
+
+    fn deletion(deleted: &DeletedCertificate<CertificateItem>) -> (&str, Timestamp, Timestamp) {
+        (&deleted.certificate.id, deleted.deleted_date, deleted.scheduled_purge_date)
+    }
 }
 
-/// A list of deleted certificates.
-pub(super) fn deleted_table(items: &[DeletedCertificate<CertificateItem>]) -> String {
-    let mut table = Table::new(&["NAME", "DELETED", "PURGED ON"]);
-    for item in items {
-        let (name, _) = name_and_version(&item.certificate.id);
-        table.row(vec![name.to_owned(), rfc3339(item.deleted_date), rfc3339(item.scheduled_purge_date)]);
-    }
-    table.to_string()
+fn with_dates<T>(deleted: &DeletedCertificate<T>, mut object: Value) -> Value {
+    object["recoveryId"] = json!(deleted.recovery_id);
+    object["deletedDate"] = json!(rfc3339(deleted.deleted_date));
+    object["scheduledPurgeDate"] = json!(rfc3339(deleted.scheduled_purge_date));
+    object
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_identifier_has_a_name_and_perhaps_a_version() {
-        assert_eq!(name_and_version("https://v.vault.localhost:8443/certificates/A/0f"), ("A", Some("0f")));
-        assert_eq!(name_and_version("https://v.vault.localhost:8443/certificates/A"), ("A", None));
-    }
 
     #[test]
     fn a_thumbprint_is_what_other_tools_show() {

@@ -5,6 +5,7 @@ mod at;
 mod certificate;
 mod certificate_text;
 mod deleted;
+mod object;
 mod secret;
 mod secret_json;
 mod update;

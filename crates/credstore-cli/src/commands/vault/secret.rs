@@ -3,21 +3,19 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use credstore::azure::Secrets;
 use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
 use credstore_protocol::Timestamp;
-use credstore_protocol::key_vault::{
-    BackupBlob, DeletedSecret, SecretAttributes, SecretBundle, SecretItem, SecretProperties,
-};
+use credstore_protocol::key_vault::{DeletedSecret, SecretAttributes, SecretBundle, SecretItem, SecretProperties};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::at::{InVault, Named, version, write};
-use super::secret_json::{self, name_and_version};
+use super::at::{Named, version, write};
+use super::object::{self, Shown, name_and_version};
+use super::secret_json;
 use crate::cli::Change;
-use crate::confirm;
 use crate::errors::CliError;
-use crate::files;
 use crate::names;
 use crate::output::{Output, Table, pairs};
 use crate::secret_input::SecretSource;
@@ -41,16 +39,42 @@ pub(super) struct Secret {
 enum SecretCommand {
     Set(Set),
     Show(Show),
-    List(List),
-    ListVersions(ListVersions),
+    /// List the secrets of a vault, without values
+    #[command(before_help = "Example\n  credstore vault secret list --vault-name acme-pm-kv")]
+    List(object::List),
+    /// List the versions of a secret, without values
+    #[command(
+        before_help = "Example\n  credstore vault secret list-versions --vault-name acme-pm-kv --name SqlServerP2P"
+    )]
+    ListVersions(object::ListVersions),
     SetAttributes(SetAttributes),
-    Delete(Delete),
-    ListDeleted(ListDeleted),
-    ShowDeleted(ShowDeleted),
-    Recover(Recover),
-    Purge(Purge),
-    Backup(Backup),
-    Restore(Restore),
+    /// Delete a secret; it can be recovered until it is purged
+    #[command(
+        before_help = "Example\n  credstore vault secret delete --vault-name acme-pm-kv --name SqlServerP2P --yes"
+    )]
+    Delete(object::Delete),
+    /// List deleted secrets
+    #[command(before_help = "Example\n  credstore vault secret list-deleted --vault-name acme-pm-kv")]
+    ListDeleted(object::ListDeleted),
+    /// Show a deleted secret, without its value
+    #[command(
+        before_help = "Example\n  credstore vault secret show-deleted --vault-name acme-pm-kv --name SqlServerP2P"
+    )]
+    ShowDeleted(object::ShowDeleted),
+    /// Bring a deleted secret back with all its versions
+    #[command(before_help = "Example\n  credstore vault secret recover --vault-name acme-pm-kv --name SqlServerP2P")]
+    Recover(object::Recover),
+    /// Destroy a deleted secret for good
+    #[command(before_help = "Example\n  credstore vault secret purge --name SqlServerP2P --yes --confirm SqlServerP2P")]
+    Purge(object::Purge),
+    /// Write all versions of a secret to a file that only this vault opens
+    #[command(
+        before_help = "Example\n  credstore vault secret backup --vault-name acme-pm-kv --name SqlServerP2P --file sql.backup"
+    )]
+    Backup(object::Backup),
+    /// Bring a secret back from a backup file
+    #[command(before_help = "Example\n  credstore vault secret restore --vault-name acme-pm-kv --file sql.backup")]
+    Restore(object::Restore),
     Download(Download),
 }
 
@@ -59,16 +83,16 @@ impl Secret {
         match self.command {
             SecretCommand::Set(command) => command.run(world, out).await,
             SecretCommand::Show(command) => command.run(world, out).await,
-            SecretCommand::List(command) => command.run(world, out).await,
-            SecretCommand::ListVersions(command) => command.run(world, out).await,
+            SecretCommand::List(command) => command.run::<Secrets>(world, out).await,
+            SecretCommand::ListVersions(command) => command.run::<Secrets>(world, out).await,
             SecretCommand::SetAttributes(command) => command.run(world, out).await,
-            SecretCommand::Delete(command) => command.run(world, out).await,
-            SecretCommand::ListDeleted(command) => command.run(world, out).await,
-            SecretCommand::ShowDeleted(command) => command.run(world, out).await,
-            SecretCommand::Recover(command) => command.run(world, out).await,
-            SecretCommand::Purge(command) => command.run(world, out).await,
-            SecretCommand::Backup(command) => command.run(world, out).await,
-            SecretCommand::Restore(command) => command.run(world, out).await,
+            SecretCommand::Delete(command) => command.run::<Secrets>(world, out).await,
+            SecretCommand::ListDeleted(command) => command.run::<Secrets>(world, out).await,
+            SecretCommand::ShowDeleted(command) => command.run::<Secrets>(world, out).await,
+            SecretCommand::Recover(command) => command.run::<Secrets>(world, out).await,
+            SecretCommand::Purge(command) => command.run::<Secrets>(world, out).await,
+            SecretCommand::Backup(command) => command.run::<Secrets>(world, out).await,
+            SecretCommand::Restore(command) => command.run::<Secrets>(world, out).await,
             SecretCommand::Download(command) => command.run(world, out).await,
         }
     }
@@ -147,9 +171,9 @@ impl Set {
         let (vault, name) = self.at.open(world).await?;
         let when = site::when(world);
         let set = vault.set_secret(&name, &value, &properties, when).await.map_err(|error| Diagnosis::from(&error))?;
-        let versions = vault.secret_versions(&name, when).await.map_or(1, |versions| versions.len());
+        let versions = vault.object_versions::<Secrets>(&name, when).await.map_or(1, |versions| versions.len());
         out.result(secret_json::bundle(&set), || {
-            let version: String = name_and_version(&set.id).1.unwrap_or_default().chars().take(6).collect();
+            let version: String = name_and_version::<Secrets>(&set.id).1.unwrap_or_default().chars().take(6).collect();
             let previous = if versions > 1 { "   (previous version stays readable by its ID)" } else { "" };
             format!("{name}  new version {version}…  {}{previous}\n", state(&set.attributes, world.now()))
         })
@@ -201,7 +225,7 @@ impl Show {
 }
 
 fn text(bundle: &SecretBundle, now: Timestamp) -> String {
-    let (name, version) = name_and_version(&bundle.id);
+    let (name, version) = name_and_version::<Secrets>(&bundle.id);
     let tags = bundle.tags.iter().flatten().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
     let time = |at: Option<Timestamp>| at.map_or("-".to_owned(), rfc3339);
     pairs([
@@ -215,52 +239,6 @@ fn text(bundle: &SecretBundle, now: Timestamp) -> String {
         ("Content type", bundle.content_type.clone().unwrap_or_else(|| "-".to_owned())),
         ("Tags", if tags.is_empty() { "-".to_owned() } else { tags.join(" ") }),
     ])
-}
-
-fn table(items: &[SecretItem], versions: bool, out: &mut Output, now: Timestamp) -> Result<(), CliError> {
-    out.result(items.iter().map(secret_json::item).collect(), || {
-        let mut table = Table::new(&[if versions { "VERSION" } else { "NAME" }, "STATE", "UPDATED", "CONTENT TYPE"]);
-        for item in items {
-            let (name, version) = name_and_version(&item.id);
-            let first = if versions { version.unwrap_or_default() } else { name };
-            let updated = item.attributes.updated.map_or("-".to_owned(), rfc3339);
-            let kind = item.content_type.clone().unwrap_or_else(|| "-".to_owned());
-            table.row(vec![first.to_owned(), state(&item.attributes, now), updated, kind]);
-        }
-        table.to_string()
-    })
-}
-
-/// List the secrets of a vault, without values
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault secret list --vault-name acme-pm-kv")]
-struct List {
-    #[command(flatten)]
-    vault: InVault,
-}
-
-impl List {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let vault = self.vault.open(world).await?;
-        let items = vault.secrets(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        table(&items, false, out, world.now())
-    }
-}
-
-/// List the versions of a secret, without values
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault secret list-versions --vault-name acme-pm-kv --name SqlServerP2P")]
-struct ListVersions {
-    #[command(flatten)]
-    at: Named,
-}
-
-impl ListVersions {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let (vault, name) = self.at.open(world).await?;
-        let items = vault.secret_versions(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        table(&items, true, out, world.now())
-    }
 }
 
 /// Change dates, type, tags or whether it may be read; the value stays
@@ -301,171 +279,6 @@ impl SetAttributes {
     }
 }
 
-fn deleted_text(deleted: &DeletedSecret) -> String {
-    let (name, _) = name_and_version(&deleted.secret.id);
-    format!("{name}  deleted, recoverable until {}\n", date(deleted.scheduled_purge_date))
-}
-
-/// Delete a secret; it can be recovered until it is purged
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault secret delete --vault-name acme-pm-kv --name SqlServerP2P --yes")]
-struct Delete {
-    #[command(flatten)]
-    at: Named,
-    #[command(flatten)]
-    change: Change,
-}
-
-impl Delete {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let name = names::secret(&self.at.name)?;
-        if self.change.only_said(&format!("delete the secret {name}"), out)? {
-            return Ok(());
-        }
-        confirm::yes(world, &format!("Delete {name}? credstore vault secret recover -n {name} brings it back."))?;
-        let (vault, name) = self.at.open(world).await?;
-        let deleted = vault.delete_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        out.result(secret_json::deleted(&deleted), || deleted_text(&deleted))
-    }
-}
-
-/// List deleted secrets
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault secret list-deleted --vault-name acme-pm-kv")]
-struct ListDeleted {
-    #[command(flatten)]
-    vault: InVault,
-}
-
-impl ListDeleted {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let vault = self.vault.open(world).await?;
-        let items = vault.deleted_secrets(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        out.result(items.iter().map(secret_json::deleted).collect(), || {
-            let mut table = Table::new(&["NAME", "DELETED", "PURGED ON"]);
-            for item in &items {
-                let (name, _) = name_and_version(&item.secret.id);
-                table.row(vec![name.to_owned(), rfc3339(item.deleted_date), rfc3339(item.scheduled_purge_date)]);
-            }
-            table.to_string()
-        })
-    }
-}
-
-/// Show a deleted secret, without its value
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault secret show-deleted --vault-name acme-pm-kv --name SqlServerP2P")]
-struct ShowDeleted {
-    #[command(flatten)]
-    at: Named,
-}
-
-impl ShowDeleted {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let (vault, name) = self.at.open(world).await?;
-        let deleted = vault.deleted_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        out.result(secret_json::deleted(&deleted), || deleted_text(&deleted))
-    }
-}
-
-/// Bring a deleted secret back with all its versions
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault secret recover --vault-name acme-pm-kv --name SqlServerP2P")]
-struct Recover {
-    #[command(flatten)]
-    at: Named,
-    #[command(flatten)]
-    change: Change,
-}
-
-impl Recover {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let name = names::secret(&self.at.name)?;
-        if self.change.only_said(&format!("recover the secret {name}"), out)? {
-            return Ok(());
-        }
-        let (vault, name) = self.at.open(world).await?;
-        let bundle = vault.recover_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        out.result(secret_json::bundle(&bundle), || format!("{name}  recovered\n"))
-    }
-}
-
-/// Destroy a deleted secret for good
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault secret purge --name SqlServerP2P --yes --confirm SqlServerP2P")]
-struct Purge {
-    #[command(flatten)]
-    at: Named,
-    /// The name again, for scripts
-    #[arg(long, value_name = "NAME")]
-    confirm: Option<String>,
-    #[command(flatten)]
-    change: Change,
-}
-
-impl Purge {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let name = names::secret(&self.at.name)?;
-        if self.change.only_said(&format!("purge the secret {name}"), out)? {
-            return Ok(());
-        }
-        confirm::named(world, &format!("purging {name} cannot be undone"), name.as_str(), self.confirm.as_deref())?;
-        let (vault, name) = self.at.open(world).await?;
-        vault.purge_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        out.result(json!({ "name": name.as_str(), "purged": true }), || format!("{name}  purged\n"))
-    }
-}
-
-/// Write all versions of a secret to a file that only this vault opens
-#[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore vault secret backup --vault-name acme-pm-kv --name SqlServerP2P --file sql.backup"
-)]
-struct Backup {
-    #[command(flatten)]
-    at: Named,
-    /// File to write, mode 0600
-    #[arg(long, short, value_name = "FILE")]
-    file: PathBuf,
-}
-
-impl Backup {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let (vault, name) = self.at.open(world).await?;
-        let backup = vault.backup_secret(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        write(&self.file, backup.value.as_bytes(), 0o600, world)?;
-        let file = self.file.display().to_string();
-        out.result(json!({ "name": name.as_str(), "file": file }), || {
-            format!("{name}  sealed backup in {file}   mode 0600\n")
-        })
-    }
-}
-
-/// Bring a secret back from a backup file
-#[derive(Args, Debug)]
-#[command(before_help = "Example\n  credstore vault secret restore --vault-name acme-pm-kv --file sql.backup")]
-struct Restore {
-    #[command(flatten)]
-    vault: InVault,
-    /// File that credstore vault secret backup wrote
-    #[arg(long, short, value_name = "FILE")]
-    file: PathBuf,
-    #[command(flatten)]
-    change: Change,
-}
-
-impl Restore {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let blob = BackupBlob { value: files::read_text(&self.file)?.trim().to_owned() };
-        if self.change.only_said(&format!("restore the secret in {}", self.file.display()), out)? {
-            return Ok(());
-        }
-        let vault = self.vault.open(world).await?;
-        let bundle = vault.restore_secret(&blob, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
-        out.result(secret_json::bundle(&bundle), || format!("{}  restored\n", name_and_version(&bundle.id).0))
-    }
-}
-
 /// Write a value to a file, mode 0600
 #[derive(Args, Debug)]
 #[command(
@@ -493,5 +306,49 @@ impl Download {
         let file = self.file.display().to_string();
         let object: Value = json!({ "name": name.as_str(), "file": file });
         out.result(object, || format!("{name}  value in {file}   mode 0600\n"))
+    }
+}
+
+impl Shown for Secrets {
+    const WITH: &'static str = "";
+
+    fn id(bundle: &SecretBundle) -> &str {
+        &bundle.id
+    }
+
+    fn bundle(bundle: &SecretBundle) -> Value {
+        secret_json::bundle(bundle)
+    }
+
+    fn item(item: &SecretItem) -> Value {
+        secret_json::item(item)
+    }
+
+    fn deleted(deleted: &DeletedSecret) -> Value {
+        secret_json::deleted(deleted)
+    }
+
+    fn deleted_item(deleted: &DeletedSecret) -> Value {
+        secret_json::deleted(deleted)
+    }
+
+    fn table(items: &[SecretItem], versions: bool, now: Timestamp) -> String {
+        let mut table = Table::new(&[if versions { "VERSION" } else { "NAME" }, "STATE", "UPDATED", "CONTENT TYPE"]);
+        for item in items {
+            let (name, version) = name_and_version::<Self>(&item.id);
+            let first = if versions { version.unwrap_or_default() } else { name };
+            let updated = item.attributes.updated.map_or("-".to_owned(), rfc3339);
+            let kind = item.content_type.clone().unwrap_or_else(|| "-".to_owned());
+            table.row(vec![first.to_owned(), state(&item.attributes, now), updated, kind]);
+        }
+        table.to_string()
+    }
+
+    fn purged(deleted: &DeletedSecret) -> Timestamp {
+        deleted.scheduled_purge_date
+    }
+
+    fn deletion(deleted: &DeletedSecret) -> (&str, Timestamp, Timestamp) {
+        (&deleted.secret.id, deleted.deleted_date, deleted.scheduled_purge_date)
     }
 }

@@ -1,15 +1,11 @@
 //! Secrets as `az keyvault secret` writes them in JSON: no Unix seconds, and a value only when it was asked for.
 
+use credstore::azure::Secrets;
 use credstore_protocol::key_vault::{DeletedSecret, SecretAttributes, SecretBundle, SecretItem, Tags};
 use serde_json::{Value, json};
 
+use super::object::name_and_version;
 use crate::time_text::rfc3339;
-
-/// Name and version of `https://…/secrets/{name}/{version}`.
-pub(super) fn name_and_version(id: &str) -> (&str, Option<&str>) {
-    let mut parts = id.split("/secrets/").nth(1).unwrap_or(id).splitn(2, '/');
-    (parts.next().unwrap_or(id), parts.next().filter(|version| !version.is_empty()))
-}
 
 fn attributes(attributes: &SecretAttributes) -> Value {
     json!({
@@ -24,7 +20,7 @@ fn attributes(attributes: &SecretAttributes) -> Value {
 }
 
 fn described(id: &str, content_type: Option<&String>, of: &SecretAttributes, tags: Option<&Tags>) -> Value {
-    let (name, version) = name_and_version(id);
+    let (name, version) = name_and_version::<Secrets>(id);
     json!({
         "id": id,
         "name": name,
@@ -59,12 +55,6 @@ pub(super) fn deleted(deleted: &DeletedSecret) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_identifier_has_a_name_and_perhaps_a_version() {
-        assert_eq!(name_and_version("https://v.vault.localhost:8443/secrets/A/0f"), ("A", Some("0f")));
-        assert_eq!(name_and_version("https://v.vault.localhost:8443/secrets/A"), ("A", None));
-    }
 
     #[test]
     fn the_value_is_in_no_description() {
