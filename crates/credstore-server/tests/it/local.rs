@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use credstore::azure::{AzureError, TransportOptions, When};
 use credstore::resolver::Resolver;
-use credstore::settings::{self, StoreSettings};
+use credstore::settings::{self, AzureKeyVaultSettings, StoreSettings};
 use credstore::store::azure_key_vault::AzureKeyVaultStore;
 use credstore_protocol::key_vault::SecretProperties;
 use credstore_protocol::{Secret, SecretName, Timestamp};
@@ -15,7 +15,7 @@ use credstore_testing::clock::FakeClock;
 use credstore_vault::access::{Granted, PermissionSet, SecretPermission};
 
 #[allow(clippy::disallowed_methods, reason = "TLS of the client looks at the real time")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     SystemTime::now().into()
 }
 
@@ -25,10 +25,10 @@ fn started() -> (LocalVault, Arc<FakeClock>) {
 }
 
 /// The files of an application, removed with the value.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn of(vault: &LocalVault, app: &LocalApp) -> Self {
+    pub(crate) fn of(vault: &LocalVault, app: &LocalApp) -> Self {
         let folder = std::env::temp_dir().join(format!("credstore-local-{}", app.client_id));
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("app.pem"), app.pem.expose_secret()).unwrap();
@@ -37,11 +37,15 @@ impl Folder {
         Self(folder)
     }
 
-    fn store(&self) -> AzureKeyVaultStore {
+    pub(crate) fn settings(&self) -> AzureKeyVaultSettings {
         let file = self.0.join("settings.json");
         let (settings, _) = settings::parse(&settings::read(&file).unwrap(), &file).usable().unwrap();
         let Some(StoreSettings::AzureKeyVault(settings)) = settings.store else { panic!("it is a Key Vault") };
-        AzureKeyVaultStore::connect(&settings, TransportOptions::default()).unwrap()
+        *settings
+    }
+
+    fn store(&self) -> AzureKeyVaultStore {
+        AzureKeyVaultStore::connect(&self.settings(), TransportOptions::default()).unwrap()
     }
 }
 

@@ -10,6 +10,7 @@ mod errors;
 mod faults;
 mod graph;
 mod groups;
+mod kept;
 mod keys;
 mod local;
 mod management;
