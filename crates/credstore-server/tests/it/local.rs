@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use credstore::azure::{AzureError, TransportOptions, When};
+use credstore::azure::{AzureError, Secrets, TransportOptions, When};
 use credstore::resolver::Resolver;
 use credstore::settings::{self, AzureKeyVaultSettings, StoreSettings};
 use credstore::store::azure_key_vault::AzureKeyVaultStore;
@@ -76,13 +76,13 @@ async fn an_app_resolves_by_get_alone_and_may_do_more_when_it_is_permitted() {
     let when = || When::at(now());
     let read = client.secret(&name("SqlServerP2P"), None, when()).await.unwrap();
     assert_eq!(read.value.unwrap().expose_secret(), "second");
-    assert!(denied(client.secrets(when()).await));
+    assert!(denied(client.objects::<Secrets>(when()).await));
     let more = [SecretPermission::List, SecretPermission::Set];
     let more = PermissionSet { secrets: Granted::of(&more), ..PermissionSet::default() };
     vault.permit(&app, more).unwrap();
     let value = Secret::from("from the app".to_owned());
     client.set_secret(&name("Other"), &value, &SecretProperties::default(), when()).await.unwrap();
-    assert_eq!(client.secrets(when()).await.unwrap().len(), 2);
+    assert_eq!(client.objects::<Secrets>(when()).await.unwrap().len(), 2);
     assert!(denied(client.secret(&name("Other"), None, when()).await), "Get was not among them");
 }
 
