@@ -53,6 +53,13 @@ impl Bench {
         self.ok(&[&policy[..], &["--spn", app.trim()]].concat());
     }
 
+    /// Runs the real `openssl` in the folder and gives what it prints.
+    pub(crate) fn openssl(&self, arguments: &str) -> String {
+        let done = Command::new("openssl").args(arguments.split(' ')).current_dir(&self.folder).output().unwrap();
+        assert!(done.status.success(), "openssl {arguments}: {}", text(&done.stderr));
+        text(&done.stdout)
+    }
+
     /// Sets a secret through standard input.
     pub(crate) fn set(&self, name: &str, value: &str) {
         let done =

@@ -1,20 +1,9 @@
 //! `vault certificate`: every verb, with openssl reading what comes out, and the second way of the set-up guide.
 
-use std::process::Command;
-
 use crate::bench::{Bench, mode, text};
 
 fn certificate<'a>(verb: &[&'a str]) -> Vec<&'a str> {
     [&["vault", "certificate"], verb].concat()
-}
-
-impl Bench {
-    fn openssl(&self, arguments: &str) -> String {
-        let folder = self.path("");
-        let done = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
-        assert!(done.status.success(), "openssl {arguments}: {}", text(&done.stderr));
-        text(&done.stdout)
-    }
 }
 
 /// Set-up guide, second way: make the certificate in the vault, download it with its key and its public part, delete it.

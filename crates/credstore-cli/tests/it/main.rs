@@ -7,6 +7,7 @@ mod daily;
 mod failures;
 mod folders;
 mod formats;
+mod keys;
 mod quickstart;
 mod samples;
 mod seeding;

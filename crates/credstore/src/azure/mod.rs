@@ -2,7 +2,7 @@
 //!
 //! From the outside in: [`address`] says where requests may go, [`https`] carries them, [`token`] signs in
 //! with a [`certificate`] and an [`assertion`], `door` sends a request with its token and tries again where
-//! that is right, [`key_vault`], [`objects`], [`arm`] and [`graph`] say what is asked. What answers mean is in two tables:
+//! that is right, [`key_vault`], [`keys`], [`objects`], [`arm`] and [`graph`] say what is asked. What answers mean is in two tables:
 //! [`sign_in`] (AADSTS) and [`vault_answers`]. A token or an assertion goes to the configured hosts only.
 
 pub mod address;
@@ -15,6 +15,7 @@ pub mod error;
 pub mod graph;
 pub mod https;
 pub mod key_vault;
+pub mod keys;
 pub mod objects;
 mod refusal;
 pub mod retry;
@@ -29,7 +30,8 @@ pub use error::{AzureError, Concern};
 pub use graph::GraphClient;
 pub use https::{HttpsTransport, TransportOptions, Trust};
 pub use key_vault::KeyVaultClient;
-pub use objects::{Certificates, ObjectKind, Secrets, VaultObject};
+pub use keys::KeyCrypt;
+pub use objects::{Certificates, Keys, ObjectKind, Secrets, VaultObject};
 pub use retry::When;
 pub use sign_in::SignInError;
 pub use token::{AccessToken, CertificateSource, TokenSource};

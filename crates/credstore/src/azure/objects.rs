@@ -9,6 +9,7 @@ use credstore_protocol::key_vault::certificates::{
     CertificateBundle, CertificateItem, CertificateOperation, CreateCertificate, DeletedCertificate, MergeCertificate,
     UpdateCertificate,
 };
+use credstore_protocol::key_vault::keys::{DeletedKey, KeyBundle, KeyItem};
 use credstore_protocol::key_vault::{BackupBlob, DeletedSecret, Page, SecretBundle, SecretItem};
 use credstore_protocol::{ObjectName, ObjectVersion, Secret};
 use http::Method;
@@ -25,6 +26,8 @@ use super::retry::When;
 pub enum ObjectKind {
     /// `secrets`
     Secret,
+    /// `keys`
+    Key,
     /// `certificates`
     Certificate,
 }
@@ -34,6 +37,7 @@ impl ObjectKind {
     pub const fn collection(self) -> &'static str {
         match self {
             Self::Secret => "secrets",
+            Self::Key => "keys",
             Self::Certificate => "certificates",
         }
     }
@@ -43,6 +47,7 @@ impl fmt::Display for ObjectKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Secret => "secret",
+            Self::Key => "key",
             Self::Certificate => "certificate",
         })
     }
@@ -75,6 +80,18 @@ impl VaultObject for Secrets {
     type DeletedItem = DeletedSecret;
 }
 
+/// Keys, as a kind of object. What is done with them is in [`keys`](super::keys).
+#[derive(Clone, Copy, Debug)]
+pub enum Keys {}
+
+impl VaultObject for Keys {
+    const KIND: ObjectKind = ObjectKind::Key;
+    type Bundle = KeyBundle;
+    type Item = KeyItem;
+    type Deleted = DeletedKey<KeyBundle>;
+    type DeletedItem = DeletedKey<KeyItem>;
+}
+
 /// Certificates, as a kind of object.
 #[derive(Clone, Copy, Debug)]
 pub enum Certificates {}
@@ -87,7 +104,12 @@ impl VaultObject for Certificates {
     type DeletedItem = DeletedCertificate<CertificateItem>;
 }
 
-fn about<O: VaultObject>(method: Method, path: &str, name: &ObjectName, permission: &'static str) -> Ask<'static> {
+pub(super) fn about<O: VaultObject>(
+    method: Method,
+    path: &str,
+    name: &ObjectName,
+    permission: &'static str,
+) -> Ask<'static> {
     let path = with_version(&format!("/{}/{name}{path}", O::KIND.collection()));
     Ask::new(method, path, permission).of(O::KIND).about(name.as_str())
 }
@@ -97,7 +119,7 @@ fn about_deleted<O: VaultObject>(method: Method, path: &str, name: &ObjectName, 
     Ask::new(method, path, what).of(O::KIND).about(name.as_str())
 }
 
-fn at(version: Option<&ObjectVersion>) -> String {
+pub(super) fn at(version: Option<&ObjectVersion>) -> String {
     version.map_or_else(|| "/".to_owned(), |version| format!("/{version}"))
 }
 

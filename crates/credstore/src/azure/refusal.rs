@@ -26,6 +26,7 @@ const VAULT_CODES: &[&str] = &[
     "Forbidden",
     "NotFound",
     "SecretNotFound",
+    "KeyNotFound",
     "CertificateNotFound",
     "PendingCertificateNotFound",
     "VaultNotFound",

@@ -26,9 +26,9 @@ pub enum VaultAnswer {
     DeniedByFirewall,
     /// Public access is off.
     DeniedByConnection,
-    /// The secret is disabled.
+    /// The version is disabled.
     SecretDisabled,
-    /// The secret belongs to a certificate.
+    /// The secret or key belongs to a certificate.
     ManagedSecret,
     /// Refused for another reason.
     Denied,
@@ -89,7 +89,9 @@ pub const ANSWERS: &[VaultRow] = &[
     row(403, None, Some("ForbiddenByFirewall"), VaultAnswer::DeniedByFirewall),
     row(403, None, Some("ForbiddenByConnection"), VaultAnswer::DeniedByConnection),
     row(403, None, Some("SecretDisabled"), VaultAnswer::SecretDisabled),
+    row(403, None, Some("KeyDisabled"), VaultAnswer::SecretDisabled),
     row(403, None, Some("SecretManagedByKeyVault"), VaultAnswer::ManagedSecret),
+    row(403, None, Some("KeyManagedByKeyVault"), VaultAnswer::ManagedSecret),
     row(403, None, None, VaultAnswer::Denied),
     row(404, Some("SecretNotFound"), None, VaultAnswer::SecretMissing),
     row(404, Some("VaultNotFound"), None, VaultAnswer::VaultMissing),
@@ -301,7 +303,7 @@ impl VaultRefusal {
                 one("allow the address: Networking > Firewalls and virtual networks".to_owned())
             }
             VaultAnswer::DeniedByConnection => one("ask from a network with the vault's private endpoint".to_owned()),
-            VaultAnswer::SecretDisabled => one(format!("enable it, or set a new version of {secret}")),
+            VaultAnswer::SecretDisabled => one(format!("enable it, or make a new version of {secret}")),
             VaultAnswer::ManagedSecret => one("change or delete the certificate of the same name".to_owned()),
             VaultAnswer::Denied => one(format!("ask the owner of vault {vault} and name the request ID")),
             VaultAnswer::SecretMissing => one("list all: credstore list".to_owned()),
@@ -338,6 +340,10 @@ fn role_for(kind: ObjectKind, permission: &str) -> &'static str {
     match (kind, permission) {
         (ObjectKind::Secret, "Get") => "Key Vault Secrets User",
         (ObjectKind::Secret, _) => "Key Vault Secrets Officer",
+        (ObjectKind::Key, "Get" | "List" | "Sign" | "Verify" | "Encrypt" | "Decrypt" | "WrapKey" | "UnwrapKey") => {
+            "Key Vault Crypto User"
+        }
+        (ObjectKind::Key, _) => "Key Vault Crypto Officer",
         (ObjectKind::Certificate, "Get" | "List") => "Key Vault Certificate User",
         (ObjectKind::Certificate, _) => "Key Vault Certificates Officer",
     }
@@ -347,6 +353,7 @@ fn role_for(kind: ObjectKind, permission: &str) -> &'static str {
 const fn portal(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::Secret => "Secret",
+        ObjectKind::Key => "Key",
         ObjectKind::Certificate => "Certificate",
     }
 }

@@ -6,12 +6,13 @@ use clap::Args;
 use credstore::azure::KeyVaultClient;
 use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
-use credstore_protocol::{ObjectName, ObjectVersion};
+use credstore_protocol::{ObjectName, ObjectVersion, Timestamp};
 
 use crate::errors::CliError;
 use crate::files::{self, Existing};
 use crate::names;
 use crate::site::{self, Absent};
+use crate::time_text::parse;
 use crate::world::World;
 
 /// Which vault.
@@ -60,6 +61,19 @@ impl Named {
 /// The version in `--version` of a `kind`.
 pub(super) fn version(kind: &str, text: Option<&String>) -> Result<Option<ObjectVersion>, CliError> {
     text.map(|text| text.parse().map_err(|_| names::no_version(kind, text))).transpose()
+}
+
+/// A time of the command line.
+pub(super) fn moment(text: Option<&String>) -> Result<Option<Timestamp>, CliError> {
+    let parsed = |text: &String| {
+        parse(text).ok_or_else(|| {
+            CliError::from(
+                Diagnosis::error(&usage::COMMAND_LINE, format!("{} is no time", crate::output::plain(text)))
+                    .fix("2027-06-01 or 2027-06-01T00:00:00Z"),
+            )
+        })
+    };
+    text.map(parsed).transpose()
 }
 
 /// Writes a file that must not be there already, unless `--yes` was said.

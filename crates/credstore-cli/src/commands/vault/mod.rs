@@ -5,6 +5,8 @@ mod at;
 mod certificate;
 mod certificate_text;
 mod deleted;
+mod key;
+mod key_text;
 mod object;
 mod secret;
 mod secret_json;
@@ -31,7 +33,7 @@ use crate::world::World;
 /// Where our vaults are, in the words of ARM.
 pub(crate) const LOCATION: &str = "local";
 
-/// Vaults of the embedded vault, their secrets, certificates and access policies
+/// Vaults of the embedded vault, their secrets, certificates, keys and access policies
 #[derive(Args, Debug)]
 #[command(
     arg_required_else_help = true,
@@ -55,6 +57,7 @@ enum VaultCommand {
     Purge(deleted::Purge),
     Secret(secret::Secret),
     Certificate(certificate::Certificate),
+    Key(key::Key),
     AccessPolicy(access_policy::AccessPolicy),
     /// The same as access-policy set, as az spells it
     #[command(hide = true)]
@@ -78,6 +81,7 @@ impl Vault {
             VaultCommand::Purge(command) => command.run(world, out).await,
             VaultCommand::Secret(command) => command.run(world, out).await,
             VaultCommand::Certificate(command) => command.run(world, out).await,
+            VaultCommand::Key(command) => command.run(world, out).await,
             VaultCommand::AccessPolicy(command) => command.run(world, out).await,
             VaultCommand::SetPolicy(command) => command.run(world, out).await,
             VaultCommand::DeletePolicy(command) => command.run(world, out).await,

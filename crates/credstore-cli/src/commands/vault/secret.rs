@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use credstore::azure::Secrets;
-use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
 use credstore_protocol::Timestamp;
 use credstore_protocol::key_vault::{DeletedSecret, SecretAttributes, SecretBundle, SecretItem, SecretProperties};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::at::{Named, version, write};
+use super::at::{Named, moment, version, write};
 use super::object::{self, Shown, name_and_version};
 use super::secret_json;
 use crate::cli::Change;
@@ -20,7 +19,7 @@ use crate::names;
 use crate::output::{Output, Table, pairs};
 use crate::secret_input::SecretSource;
 use crate::site;
-use crate::time_text::{date, expiry, parse, rfc3339};
+use crate::time_text::{date, expiry, rfc3339};
 use crate::world::World;
 
 /// Secrets of a vault
@@ -96,18 +95,6 @@ impl Secret {
             SecretCommand::Download(command) => command.run(world, out).await,
         }
     }
-}
-
-fn moment(text: Option<&String>) -> Result<Option<Timestamp>, CliError> {
-    let parsed = |text: &String| {
-        parse(text).ok_or_else(|| {
-            CliError::from(
-                Diagnosis::error(&usage::COMMAND_LINE, format!("{} is no time", crate::output::plain(text)))
-                    .fix("2027-06-01 or 2027-06-01T00:00:00Z"),
-            )
-        })
-    };
-    text.map(parsed).transpose()
 }
 
 /// Dates, type and tags of a secret.
