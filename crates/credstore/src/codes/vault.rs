@@ -118,11 +118,11 @@ codes! {
     RESOURCE_BUSY = "CS4110", Unreachable, "the service cannot answer now",
         "The resource manager or Graph was too busy or reported a fault of its own, and went on doing so. Try again \
          later.";
+    PURGE_PROTECTED = "CS4111", Permission, "the deleted vault is protected against purging",
+        "Purge protection was switched on for the vault, which nobody can take back. It stays recoverable until its \
+         retention ends, and goes by itself then. Upstream: 403 MethodNotAllowed.";
     SIGNATURE_WRONG = "CS4112", Findings, "the signature is not the key's",
         "`vault key verify` asked the vault, and the vault says no. The file, the signature, the algorithm or the version \
          of the key is another than when it was signed. Azure's ECDSA signatures are two numbers one after the other, \
          not the DER that openssl writes.";
-    PURGE_PROTECTED = "CS4111", Permission, "the deleted vault is protected against purging",
-        "Purge protection was switched on for the vault, which nobody can take back. It stays recoverable until its \
-         retention ends, and goes by itself then. Upstream: 403 MethodNotAllowed.";
 }
