@@ -191,7 +191,7 @@ impl Credentials {
 /// The app that the settings name, to sign in for somebody else.
 pub(crate) struct SettingsApp {
     /// Gives its tokens.
-    pub(crate) tokens: TokenSource,
+    pub(crate) tokens: Arc<TokenSource>,
     /// What the settings say of it.
     pub(crate) settings: AzureKeyVaultSettings,
     /// Whether the vault is one of ours, on this machine.

@@ -31,6 +31,10 @@ use crate::transport::{Body, Transport, TransportError};
 /// A token is renewed from this long before it expires. Source: the habit of Microsoft's SDKs, 5 minutes.
 pub const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
+/// A renewal that could not be had in the background is not tried again before this time is over. Ours: a directory that
+/// is away is asked twice a minute, and the last fifth of a token's life has room for some twenty tries.
+pub const RENEWAL_SPACING: Duration = Duration::from_secs(30);
+
 /// The name we go by in logs of the other side.
 pub(super) const USER_AGENT: &str = concat!("credstore/", env!("CARGO_PKG_VERSION"));
 
@@ -38,6 +42,8 @@ pub(super) const USER_AGENT: &str = concat!("credstore/", env!("CARGO_PKG_VERSIO
 pub struct AccessToken {
     value: Zeroizing<String>,
     expires: Timestamp,
+    /// From here on it is renewed in the background: 80 % of its life. Source: requirement of the product.
+    renewed_from: Timestamp,
 }
 
 impl AccessToken {
@@ -61,6 +67,10 @@ impl AccessToken {
 
     fn is_fresh(&self, now: Timestamp) -> bool {
         now < self.expires - RENEW_BEFORE
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        now >= self.renewed_from
     }
 }
 
@@ -128,6 +138,8 @@ pub struct TokenSource {
     algorithm: SigningAlgorithm,
     kept: Mutex<HashMap<String, Arc<AccessToken>>>,
     flights: SingleFlight<Wanted, Outcome>,
+    /// When a renewal in the background was begun last, by scope.
+    renewals: Mutex<HashMap<String, Timestamp>>,
 }
 
 impl TokenSource {
@@ -138,9 +150,9 @@ impl TokenSource {
         client: ClientId,
         certificate: CertificateSource,
     ) -> Self {
-        let kept = Mutex::new(HashMap::new());
+        let (kept, renewals) = (Mutex::default(), Mutex::default());
         let algorithm = SigningAlgorithm::default();
-        Self { transport, authority, client, certificate, algorithm, kept, flights: SingleFlight::new() }
+        Self { transport, authority, client, certificate, algorithm, kept, flights: SingleFlight::new(), renewals }
     }
 
     /// The same with another way to sign, for directories that do not know PS256.
@@ -166,20 +178,25 @@ impl TokenSource {
 
     /// A token for `scope`, kept or new.
     ///
-    /// Callers that come while a new one is asked for wait for it. A token that is still valid is used when the
-    /// directory cannot answer.
+    /// Callers that come while a new one is asked for wait for it. From 80 % of its life on a token is renewed in the
+    /// background, a task of the runtime in which this is called, and used on meanwhile; only from [`RENEW_BEFORE`] its
+    /// end on somebody waits. A token that is still valid is used when the directory cannot answer.
+    ///
     /// # Errors
     /// [`SignInError`]; waiting callers share it.
-    pub async fn token(&self, scope: &str, when: When) -> Result<Arc<AccessToken>, Arc<SignInError>> {
+    pub async fn token(self: &Arc<Self>, scope: &str, when: When) -> Result<Arc<AccessToken>, Arc<SignInError>> {
         self.token_with_origin(scope, when).await.map(|(token, _)| token)
     }
 
     pub(super) async fn token_with_origin(
-        &self,
+        self: &Arc<Self>,
         scope: &str,
         when: When,
     ) -> Result<(Arc<AccessToken>, Origin), Arc<SignInError>> {
         if let Some(token) = self.kept_for(scope).filter(|token| token.is_fresh(when.now)) {
+            if token.is_due(when.now) {
+                self.renew_aside(scope, when.now);
+            }
             return Ok((token, Origin::Kept));
         }
         let wanted = Wanted { scope: scope.to_owned(), claims: None };
@@ -199,6 +216,33 @@ impl TokenSource {
                 }
                 _ => Err(error),
             },
+        }
+    }
+
+    /// Begins to renew the token of `scope` in a task of its own, unless that was tried a moment ago.
+    fn renew_aside(self: &Arc<Self>, scope: &str, now: Timestamp) {
+        let mut renewals = self.renewals.lock().unwrap_or_else(PoisonError::into_inner);
+        // A wall clock that was set back does not put the next try off.
+        let is_recent = |at: &Timestamp| *at <= now && now < *at + RENEWAL_SPACING;
+        if renewals.get(scope).is_some_and(is_recent) {
+            return;
+        }
+        renewals.insert(scope.to_owned(), now);
+        drop(renewals);
+        let (source, scope) = (self.clone(), scope.to_owned());
+        tokio::spawn(async move { source.renew(scope, When::at(now)).await });
+    }
+
+    async fn renew(&self, scope: String, when: When) {
+        let wanted = Wanted { scope, claims: None };
+        let work = async {
+            match self.kept_for(&wanted.scope) {
+                Some(token) if !token.is_due(when.now) => Ok(token),
+                _ => self.sign_in(&wanted, when).await,
+            }
+        };
+        if let Err(error) = self.flights.run(&wanted, work).await {
+            tracing::warn!(%error, "the access token is not renewed; the one at hand is used on");
         }
     }
 
@@ -393,7 +437,8 @@ fn read_token(answer: &Response<Body>, now: Timestamp) -> Option<AccessToken> {
     let value = Zeroizing::new(response.access_token);
     let usable = response.token_type.eq_ignore_ascii_case("bearer") && !value.is_empty();
     // A header must be made of it later: find out now.
-    let token = AccessToken { value, expires: now + Duration::from_secs(response.expires_in) };
+    let life = Duration::from_secs(response.expires_in);
+    let token = AccessToken { value, expires: now + life, renewed_from: now + life / 5 * 4 };
     (usable && token.header().is_some()).then_some(token)
 }
 
@@ -413,7 +458,11 @@ mod tests {
     }
 
     fn token(expires: i64) -> AccessToken {
-        AccessToken { value: Zeroizing::new("planted".to_owned()), expires: Timestamp(expires) }
+        AccessToken {
+            value: Zeroizing::new("planted".to_owned()),
+            expires: Timestamp(expires),
+            renewed_from: Timestamp(0),
+        }
     }
 
     #[test]

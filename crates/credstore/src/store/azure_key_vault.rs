@@ -64,11 +64,11 @@ fn at_cloud(error: InvalidAddress, settings: &AzureKeyVaultSettings) -> Box<Diag
 pub fn token_source(
     settings: &AzureKeyVaultSettings,
     transport: Arc<dyn Transport>,
-) -> Result<TokenSource, Box<Diagnosis>> {
+) -> Result<Arc<TokenSource>, Box<Diagnosis>> {
     let authority = Authority::new(settings.cloud.authority_host(), &settings.tenant);
     let authority = authority.map_err(|error| at_cloud(error, settings))?;
     let certificate = CertificateSource::File(CertificateFile::new(&settings.certificate_file, None));
-    Ok(TokenSource::new(transport, authority, settings.client_id.clone(), certificate))
+    Ok(Arc::new(TokenSource::new(transport, authority, settings.client_id.clone(), certificate)))
 }
 
 impl AzureKeyVaultStore {
@@ -93,7 +93,7 @@ impl AzureKeyVaultStore {
         let address = VaultAddress::new(&settings.vault_name, settings.cloud.vault_dns_suffix())
             .map_err(|error| at_cloud(error, settings))?;
         let tokens = token_source(settings, transport.clone())?;
-        let client = KeyVaultClient::new(transport, Arc::new(tokens), address, settings.cloud.scope());
+        let client = KeyVaultClient::new(transport, tokens, address, settings.cloud.scope());
         Ok(Self { client, places: settings.places.clone(), dates: Dates::default() })
     }
 

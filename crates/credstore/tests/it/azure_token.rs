@@ -68,6 +68,48 @@ async fn a_token_is_kept_until_five_minutes_before_its_end() {
     assert_eq!(fake.tokens_asked(), 2);
 }
 
+/// Lets the tasks in the background go as far as they can.
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_in_the_background_from_four_fifths_of_its_life_on() {
+    // expires_in is 3,599 s: four fifths are over after 2,879.2.
+    let fake = Fake::signed_in(|_, _| reply(200, &[], ""));
+    let tokens = tokens(&fake);
+    let first = tokens.token(SCOPE, at(0)).await.unwrap();
+    tokens.token(SCOPE, at(2_878)).await.unwrap();
+    settle().await;
+    assert_eq!(fake.tokens_asked(), 1);
+    for _ in 0..100 {
+        let token = tokens.token(SCOPE, at(2_880)).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &token), "nobody waits for the new one");
+    }
+    settle().await;
+    let renewed = tokens.token(SCOPE, at(2_880)).await.unwrap();
+    assert!(!Arc::ptr_eq(&first, &renewed));
+    assert_eq!((fake.tokens_asked(), renewed.expires()), (2, Timestamp(NOW.0 + 2_880 + 3_599)));
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_in_the_background_is_nobodys_error_and_is_tried_twice_a_minute() {
+    let fake = Fake::new(|_, nth| if nth == 0 { token("t") } else { aadsts(401, 70001, "disabled.") });
+    let tokens = tokens(&fake);
+    let first = tokens.token(SCOPE, at(0)).await.unwrap();
+    for second in 2_880..2_940 {
+        assert!(Arc::ptr_eq(&first, &tokens.token(SCOPE, at(second)).await.unwrap()), "{second}");
+        settle().await;
+    }
+    assert_eq!(fake.tokens_asked(), 3);
+    // A clock that is set back does not put the next try off.
+    tokens.token(SCOPE, at(2_885)).await.unwrap();
+    settle().await;
+    assert_eq!(fake.tokens_asked(), 4);
+}
+
 #[tokio::test]
 async fn scopes_have_tokens_of_their_own() {
     let fake = Fake::signed_in(|_, _| reply(200, &[], ""));
