@@ -47,7 +47,7 @@ enum Network {
     TimesOut,
 }
 
-/// Real HTTPS, with a network that can be told to swallow what is sent, and a count of what is on its way.
+/// Real HTTPS, with a network that can be told to swallow what is sent, and a count of the reads on their way.
 struct Counted {
     https: HttpsTransport,
     network: watch::Sender<Network>,
@@ -57,6 +57,10 @@ struct Counted {
 
 impl Counted {
     async fn sent(&self, request: http::Request<Body>) -> Result<http::Response<Body>, TransportError> {
+        // Tokens are renewed on their own account.
+        if !request.uri().path().starts_with("/secrets/") {
+            return self.https.send(request).await;
+        }
         let on_the_way = self.on_the_way.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(on_the_way, Ordering::SeqCst);
         let mut network = self.network.subscribe();
