@@ -4,6 +4,7 @@
 //! with a 5xx, or break a law that the target states. `cargo xtask fuzz` builds and runs this.
 #![no_main]
 
+mod certificates;
 mod settings;
 mod sign_in;
 mod store;
@@ -27,6 +28,8 @@ fn named(name: &str) -> Option<Target> {
         "assertion" => sign_in::assertion,
         "request" => wire::request,
         "backup" => wire::backup,
+        "import" => certificates::import,
+        "merge" => certificates::merge,
         _ => return None,
     })
 }

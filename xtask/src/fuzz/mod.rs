@@ -16,8 +16,18 @@ use crate::arguments::Arguments;
 use crate::{Outcome, workspace};
 
 /// Every target of `testing/fuzz/src/main.rs`.
-const TARGETS: [&str; 8] =
-    ["settings", "credential-store", "connection-string", "names", "certificate", "assertion", "request", "backup"];
+const TARGETS: [&str; 10] = [
+    "settings",
+    "credential-store",
+    "connection-string",
+    "names",
+    "certificate",
+    "assertion",
+    "request",
+    "backup",
+    "import",
+    "merge",
+];
 /// What cargo-fuzz gives to `rustc` too. Source: LLVM, "SanitizerCoverage".
 const RUSTFLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

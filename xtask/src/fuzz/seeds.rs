@@ -14,7 +14,8 @@ pub(super) fn write(target: &str, folder: &Path) -> Outcome {
         "connection-string" => vectors("connection-string", "p;w}d=1\n")?,
         "credential-store" => texts(&["{\"SmtpRelay\": \"p;w}d=1\", \"a\": \"\\u00e9\"}", "{\"a\": 1, \"a\": \"b\"}"]),
         "names" => texts(&["SmtpRelay", "acme-pm-kv", "0123456789abcdef0123456789abcdef", "7.6-preview.2", "QUI-_w=="]),
-        "certificate" => return certificates(folder),
+        "certificate" | "import" => return certificates(folder),
+        "merge" => texts(&["MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A", "TUlJQklqQU5CZ2txaGtpRzl3\nMIIB"]),
         "assertion" => {
             lines("assertions.txt")?.iter().map(|line| line.replacen("} {", "}\n{", 1).into_bytes()).collect()
         }

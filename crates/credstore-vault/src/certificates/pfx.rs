@@ -1,9 +1,9 @@
 //! PFX (PKCS#12, RFC 7292), read and written by `p12-keystore`, here and nowhere else in the vault; its own buffers are not
 //! wiped.
 //!
-//! That crate refuses more than a million iterations, and what is visible of a file is counted before it is opened. What an
-//! encrypted part hides cannot be: a file made for it takes as many derivations as fit into
-//! [`IMPORT_MAX`](super::IMPORT_MAX).
+//! That crate refuses more than a million iterations of one derivation; how many derivations and iterations are visible in
+//! a file is counted before it is opened. What an encrypted part hides cannot be: a file made for it takes as many
+//! derivations as fit into [`IMPORT_MAX`](super::IMPORT_MAX).
 
 use credstore_protocol::Secret;
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, Pkcs12Archive, PrivateKey, PrivateKeyChain};
@@ -21,6 +21,9 @@ const DEPTH_MAX: usize = 32;
 /// Most visible key derivations. Ours: one for the certificates, one for the key, one for the MAC; some tools write more
 /// parts.
 const DERIVATIONS_MAX: usize = 8;
+/// Most visible iterations of all derivations together, about a second and a half of work. Ours: OpenSSL writes 2,048 for
+/// each of three derivations, and whoever asks for many asks for some hundred thousand.
+const ITERATIONS_MAX: u64 = 3_000_000;
 /// DER of the object identifiers that a derivation begins with: PBES2, and up to its last arc each of PKCS#12's own.
 ///
 /// Source: RFC 8018 appendix A.4, RFC 7292 appendix C.
@@ -31,8 +34,7 @@ const SCRYPT: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x04, 0x0b];
 
 /// Keys and certificates of a PFX.
 pub(super) fn read(bytes: &[u8], password: Option<&Secret>) -> Result<Content, CertificateError> {
-    let mut derivations = 0;
-    if !counted(bytes, DEPTH_MAX, &mut derivations) {
+    if !Work::default().counted(bytes, DEPTH_MAX) {
         return Err(CertificateError::Pfx);
     }
     let password = password.map_or("", Secret::expose_secret);
@@ -43,29 +45,51 @@ pub(super) fn read(bytes: &[u8], password: Option<&Secret>) -> Result<Content, C
     })
 }
 
-/// Whether all that can be seen asks for no more work than a file of one key has to.
-fn counted(mut der: &[u8], depth: usize, derivations: &mut usize) -> bool {
-    const OBJECT_IDENTIFIER: u8 = 0x06;
-    const OCTET_STRING: u8 = 0x04;
-    const CONSTRUCTED: u8 = 0x20;
-    if depth == 0 {
-        return false;
-    }
-    while let Some((tag, content, rest)) = element(der) {
-        if tag == OBJECT_IDENTIFIER {
-            *derivations += usize::from(content == PBES2 || content.starts_with(PKCS12_PBE));
-            if content == SCRYPT || *derivations > DERIVATIONS_MAX {
-                return false;
-            }
-        }
-        // An octet string may hold DER or be what is encrypted: then it is only by chance that it looks like DER.
-        let nested = tag & CONSTRUCTED != 0 || (tag == OCTET_STRING && content.first() == Some(&0x30));
-        if nested && !counted(content, depth - 1, derivations) {
+/// The work that can be seen in a file.
+#[derive(Default)]
+struct Work {
+    derivations: usize,
+    iterations: u64,
+}
+
+impl Work {
+    /// Whether all that can be seen asks for no more work than a file of one key has to.
+    fn counted(&mut self, mut der: &[u8], depth: usize) -> bool {
+        const INTEGER: u8 = 0x02;
+        const OBJECT_IDENTIFIER: u8 = 0x06;
+        const OCTET_STRING: u8 = 0x04;
+        const CONSTRUCTED: u8 = 0x20;
+        if depth == 0 {
             return false;
         }
-        der = rest;
+        let mut before = 0;
+        while let Some((tag, content, rest)) = element(der) {
+            match tag {
+                OBJECT_IDENTIFIER if content == SCRYPT => return false,
+                OBJECT_IDENTIFIER => {
+                    self.derivations += usize::from(content == PBES2 || content.starts_with(PKCS12_PBE));
+                }
+                // The salt, then the iterations: RFC 8018 appendix A.2, RFC 7292 appendix C and section 4.
+                INTEGER if before == OCTET_STRING => {
+                    let number = content
+                        .iter()
+                        .fold(0_u64, |number, &byte| number.saturating_mul(256).saturating_add(u64::from(byte)));
+                    self.iterations = self.iterations.saturating_add(number);
+                }
+                _ => {}
+            }
+            if self.derivations > DERIVATIONS_MAX || self.iterations > ITERATIONS_MAX {
+                return false;
+            }
+            // An octet string may hold DER or be what is encrypted: then it is only by chance that it looks like DER.
+            let nested = tag & CONSTRUCTED != 0 || (tag == OCTET_STRING && content.first() == Some(&0x30));
+            if nested && !self.counted(content, depth - 1) {
+                return false;
+            }
+            (before, der) = (tag, rest);
+        }
+        true
     }
-    true
 }
 
 /// Tag, content and rest of the element at the start; `None` at the end and for anything that is not whole.
@@ -111,6 +135,10 @@ pub(super) fn write(pkcs8: Option<&[u8]>, chain: &Chain) -> Result<Zeroizing<Vec
 mod tests {
     use super::*;
 
+    fn counted(der: &[u8], depth: usize) -> bool {
+        Work::default().counted(der, depth)
+    }
+
     /// A SEQUENCE of `count` object identifiers of PBES2.
     fn derivations(count: usize) -> Vec<u8> {
         let one: Vec<u8> = [&[0x06, 9], PBES2].concat();
@@ -119,17 +147,35 @@ mod tests {
 
     #[test]
     fn a_file_with_many_derivations_is_not_opened() {
-        assert!(counted(&derivations(DERIVATIONS_MAX), DEPTH_MAX, &mut 0));
-        assert!(!counted(&derivations(DERIVATIONS_MAX + 1), DEPTH_MAX, &mut 0));
-        assert!(!counted(&[&[0x06, 9], SCRYPT].concat(), DEPTH_MAX, &mut 0));
+        assert!(counted(&derivations(DERIVATIONS_MAX), DEPTH_MAX));
+        assert!(!counted(&derivations(DERIVATIONS_MAX + 1), DEPTH_MAX));
+        assert!(!counted(&[&[0x06, 9], SCRYPT].concat(), DEPTH_MAX));
+    }
+
+    #[test]
+    fn a_file_with_many_iterations_is_not_opened() {
+        // A salt and a number, as the parameters of every derivation end.
+        let parameters = |iterations: u64| {
+            let number = iterations.to_be_bytes();
+            [&[0x30, 14, 0x04, 2, 0, 0, 0x02, 8][..], &number].concat()
+        };
+        let half = ITERATIONS_MAX / 2;
+        assert!(counted(&parameters(ITERATIONS_MAX), DEPTH_MAX));
+        assert!(!counted(&parameters(ITERATIONS_MAX + 1), DEPTH_MAX));
+        assert!(counted(&[parameters(half), parameters(half)].concat(), DEPTH_MAX));
+        assert!(!counted(&[parameters(half), parameters(half + 1)].concat(), DEPTH_MAX));
+        assert!(!counted(&parameters(u64::MAX), DEPTH_MAX));
+        // Another number counts for nothing: the modulus of a key has a thousand bits and more.
+        let number = [0x30, 12, 0x05, 0, 0x02, 8, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        assert!(counted(&number, DEPTH_MAX));
     }
 
     #[test]
     fn a_file_is_looked_at_to_a_bounded_depth() {
         let nested =
             |levels: usize| (0..levels).fold(vec![0x05, 0], |der, _| [vec![0x30, der.len() as u8], der].concat());
-        assert!(counted(&nested(DEPTH_MAX - 1), DEPTH_MAX, &mut 0));
-        assert!(!counted(&nested(DEPTH_MAX), DEPTH_MAX, &mut 0));
+        assert!(counted(&nested(DEPTH_MAX - 1), DEPTH_MAX));
+        assert!(!counted(&nested(DEPTH_MAX), DEPTH_MAX));
     }
 
     #[test]
