@@ -1,6 +1,6 @@
 """Runs a command with an installation around it: with_server.py -- COMMAND...
 
-The command gets a vault, an app with every permission on secrets and keys and one with Get only, each with its certificate, through
+The command gets a vault, an app with every permission on secrets, keys and certificates and one with Get only, each with its certificate, through
 variables that start with CREDSTORE_TEST_. Secrets of the tests are made up here and guard nothing.
 """
 
@@ -25,7 +25,7 @@ def main() -> int:
         reader_key, reader_public = here.create_certificate_with_openssl("reader")
         stranger_key, _ = here.create_certificate("stranger")
         owner, reader = here.create_app("owner", owner_public), here.create_app("process-mining", reader_public)
-        here.grant(VAULT, owner, "all", keys=["all"])
+        here.grant(VAULT, owner, "all", keys=["all"], certificates=["all"])
         here.grant(VAULT, reader, "get")
         here.set_secret(VAULT, READABLE, "read by name, never written down")
         here.make_names_known()
