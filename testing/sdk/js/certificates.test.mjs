@@ -168,7 +168,7 @@ test("contacts and issuers, one of them inside", async () => {
   await created("JsIssued", "JsInside");
   const chain = blocks((await secrets.getSecret("JsIssued")).value).map((pem) => new X509Certificate(pem));
   assert.ok(chain[0].verify(chain[1].publicKey) && chain[1].ca);
-  const listed = (await collected(owner.listPropertiesOfIssuers())).map(({ name }) => name);
+  const listed = (await collected(owner.listPropertiesOfIssuers())).map(({ id }) => id.split("/").at(-1));
   assert.ok(listed.includes("JsTest") && listed.includes("JsInside"));
   await owner.deleteIssuer("JsTest");
   await assert.rejects(owner.getIssuer("JsTest"), { statusCode: 404, code: "CertificateIssuerNotFound" });
