@@ -23,7 +23,7 @@ GROUP, VAULT, APP, SECRET = "credstore", "acme-pm-kv", "process-mining", "SqlSer
 VALUE = ";{}'\"\\ $ =%&,ÄöÜß 漢字"
 
 
-def certificate(here: Installation, name: str, subject: str = "app") -> tuple[pathlib.Path, pathlib.Path]:
+def certificate_with_key(here: Installation, name: str, subject: str = "app") -> tuple[pathlib.Path, pathlib.Path]:
     """Step 2 with openssl: the key with its certificate, and the certificate alone as PEM."""
     both, public = here.folder / f"{name}.pem", here.folder / f"{name}.crt"
     subprocess.run(
@@ -49,7 +49,7 @@ class Cloud:
     def __init__(self, here: Installation, az: Az):
         self.here, self.az = here, az
         self.app_id = self.principal = ""
-        self.pem, self.public = certificate(here, "app")
+        self.pem, self.public = certificate_with_key(here, "app")
 
     def az_is_signed_in_to_the_one_subscription(self) -> None:
         account = self.az("account", "show")
@@ -276,6 +276,111 @@ class Cloud:
         self.az("keyvault", "key", "restore", "--vault-name", VAULT, "--file", blob)
         assert self.az("keyvault", "key", "show", *key)["key"]["n"] == made["key"]["n"]
 
+    def a_certificate_is_made_in_the_vault_downloaded_with_its_key_and_renewed(self) -> None:
+        certificate = ("--vault-name", VAULT, "--name", "portal")
+        policy = self.az("keyvault", "certificate", "get-default-policy")
+        policy["secretProperties"]["contentType"] = "application/x-pem-file"
+        policy["x509CertificateProperties"]["subject"] = "CN=portal.corp.example"
+        made = self.az("keyvault", "certificate", "create", *certificate, "--policy", json.dumps(policy), "--tags", "a=b")
+        assert (made["status"], made["issuerParameters"]["name"]) == ("completed", "Self"), made
+        shown = self.az("keyvault", "certificate", "show", *certificate)
+        assert shown["tags"] == {"a": "b"} and shown["sid"].endswith(shown["id"].rsplit("/", 1)[1]), shown
+        public, both = self.here.folder / "portal.crt", self.here.folder / "portal.pem"
+        self.az("keyvault", "certificate", "download", *certificate, "--file", str(public), "--encoding", "PEM")
+        self.az("keyvault", "secret", "download", *certificate, "--file", str(both))
+        of_certificate = self.openssl("x509", "-in", str(public), "-noout", "-pubkey")
+        assert of_certificate == self.openssl("pkey", "-in", str(both), "-pubout")
+        assert "portal.corp.example" in self.openssl("x509", "-in", str(public), "-noout", "-subject")
+        self.az("keyvault", "certificate", "create", *certificate, "--policy", json.dumps(policy))
+        versions = self.az("keyvault", "certificate", "list-versions", *certificate)
+        assert len(versions) == 2 and shown["id"] in [version["id"] for version in versions], versions
+        assert names(self.az("keyvault", "certificate", "list", "--vault-name", VAULT)) == ["portal"]
+        self.az("keyvault", "certificate", "set-attributes", *certificate, "--enabled", "false")
+        assert "not allowed on a disabled secret" in self.az.refused("keyvault", "secret", "show", *certificate)
+        self.az("keyvault", "certificate", "set-attributes", *certificate, "--enabled", "true")
+        managed = self.az.refused("keyvault", "secret", "set", *certificate, "--value", "x")
+        assert "this object's lifetime is managed by Key Vault" in managed, managed
+
+    def a_request_is_signed_outside_and_merged(self) -> None:
+        certificate, folder = ("--vault-name", VAULT, "--name", "outside"), self.here.folder
+        policy = self.az("keyvault", "certificate", "get-default-policy")
+        policy["issuerParameters"]["name"] = "Unknown"
+        made = self.az("keyvault", "certificate", "create", *certificate, "--policy", json.dumps(policy))
+        assert made["status"] == "inProgress", made
+        pending = self.az("keyvault", "certificate", "pending", "show", *certificate)
+        (folder / "outside.csr").write_bytes(base64.b64decode(pending["csr"]))
+        authority, _ = certificate_with_key(self.here, "authority")
+        self.openssl("req", "-inform", "der", "-in", str(folder / "outside.csr"), "-out", str(folder / "outside.req"))
+        signed = folder / "outside.pem"
+        self.openssl(
+            *("x509", "-req", "-in", str(folder / "outside.req"), "-days", "20", "-out", str(signed)),
+            *("-CA", str(authority), "-CAkey", str(authority)),
+        )
+        self.az("keyvault", "certificate", "pending", "merge", *certificate, "--file", str(signed))
+        assert self.az("keyvault", "certificate", "show", *certificate)["attributes"]["enabled"] is True
+        self.az("keyvault", "certificate", "create", *certificate, "--policy", json.dumps(policy))
+        self.az("keyvault", "certificate", "pending", "delete", *certificate)
+        gone = self.az.refused("keyvault", "certificate", "pending", "show", *certificate)
+        assert "Pending certificate not found: outside" in gone, gone
+
+    def a_certificate_is_imported_deleted_recovered_purged_and_restored(self) -> None:
+        certificate, blob = ("--vault-name", VAULT, "--name", "imported-pfx"), str(self.here.folder / "pfx.backup")
+        both, public = certificate_with_key(self.here, "to-import", "imported")
+        pfx = self.here.folder / "to-import.pfx"
+        self.openssl("pkcs12", "-export", "-in", str(both), "-out", str(pfx), "-passout", "pass:made-up")
+        imported = ("keyvault", "certificate", "import", *certificate, "--file", str(pfx), "--password", "made-up")
+        made = self.az(*imported)
+        assert base64.b64decode(made["cer"]) == self.openssl_bytes("x509", "-in", str(public), "-outform", "der")
+        pem = ("--vault-name", VAULT, "--name", "imported-pem", "--file", str(both))
+        assert self.az("keyvault", "certificate", "import", *pem)["cer"] == made["cer"]
+        self.az("keyvault", "certificate", "backup", *certificate, "--file", blob)
+        self.az("keyvault", "certificate", "delete", *certificate)
+        assert names(self.az("keyvault", "certificate", "list-deleted", "--vault-name", VAULT)) == ["imported-pfx"]
+        shown = self.az("keyvault", "certificate", "show-deleted", *certificate)
+        assert shown["recoveryId"].endswith("/deletedcertificates/imported-pfx"), shown
+        self.az("keyvault", "certificate", "recover", *certificate)
+        assert self.az("keyvault", "certificate", "show", *certificate)["id"] == made["id"]
+        self.az("keyvault", "certificate", "delete", *certificate)
+        self.az("keyvault", "certificate", "purge", *certificate)
+        gone = self.az.refused("keyvault", "certificate", "show", *certificate)
+        assert "A certificate with (name/id) imported-pfx was not found in this key vault." in gone, gone
+        self.az("keyvault", "certificate", "restore", "--vault-name", VAULT, "--file", blob)
+        assert self.az("keyvault", "certificate", "show", *certificate)["cer"] == made["cer"]
+
+    def contacts_and_issuers_are_kept_and_one_inside_signs(self) -> None:
+        contact = ("keyvault", "certificate", "contact")
+        for email in ("a@corp.example", "b@corp.example"):
+            self.az(*contact, "add", "--vault-name", VAULT, "--email", email, "--name", "N")
+        self.az(*contact, "delete", "--vault-name", VAULT, "--email", "a@corp.example")
+        listed = json.dumps(self.az(*contact, "list", "--vault-name", VAULT))
+        assert "b@corp.example" in listed and "a@corp.example" not in listed, listed
+        issuer = ("keyvault", "certificate", "issuer")
+        one = ("--vault-name", VAULT, "--issuer-name", "corp-ca")
+        self.az(*issuer, "create", *one, "--provider-name", "Credstore")
+        self.az(*issuer, "admin", "add", *one, "--email", "j@corp.example", "--first-name", "J")
+        assert "j@corp.example" in json.dumps(self.az(*issuer, "admin", "list", *one))
+        self.az(*issuer, "admin", "delete", *one, "--email", "j@corp.example")
+        assert self.az(*issuer, "show", *one)["provider"] == "Credstore"
+        assert len(self.az(*issuer, "list", "--vault-name", VAULT)) == 1
+        policy = self.az("keyvault", "certificate", "get-default-policy")
+        policy["issuerParameters"]["name"] = "corp-ca"
+        policy["secretProperties"]["contentType"] = "application/x-pem-file"
+        certificate = ("--vault-name", VAULT, "--name", "issued")
+        self.az("keyvault", "certificate", "create", *certificate, "--policy", json.dumps(policy))
+        both = self.here.folder / "issued.pem"
+        self.az("keyvault", "secret", "download", *certificate, "--file", str(both))
+        authority = self.here.folder / "issued-ca.pem"
+        authority.write_text("-----BEGIN CERTIFICATE" + both.read_text().rsplit("-----BEGIN CERTIFICATE", 1)[1])
+        self.openssl("verify", "-CAfile", str(authority), str(both))
+        self.az(*issuer, "delete", *one)
+        assert "Issuer not found" in self.az.refused(*issuer, "show", *one)
+
+    def openssl_bytes(self, *arguments: str) -> bytes:
+        return subprocess.run(("openssl", *arguments), check=True, capture_output=True).stdout
+
+    def openssl(self, *arguments: str) -> str:
+        return self.openssl_bytes(*arguments).decode()
+
     def a_vault_is_deleted_recovered_and_purged(self) -> None:
         before = self.az("keyvault", "show", "--name", VAULT)
         self.az("keyvault", "delete", "--name", VAULT)
@@ -339,7 +444,7 @@ def with_az(here: Installation, az: Az) -> None:
         *("keyvault", "create", "--name", VAULT, "--resource-group", GROUP, "--location", "local"),
         *("--enable-rbac-authorization", "false"),
     )
-    _, public = certificate(here, "step2", "credstore")
+    _, public = certificate_with_key(here, "step2", "credstore")
     app_id = az("ad", "app", "create", "--display-name", APP)["appId"]
     az("ad", "sp", "create", "--id", app_id)
     az("ad", "app", "credential", "reset", "--id", app_id, "--cert", f"@{public}")
@@ -433,6 +538,10 @@ def main() -> int:
             cloud.a_secret_is_deleted_recovered_purged_and_restored,
             cloud.a_key_signs_encrypts_and_is_rotated,
             cloud.a_key_is_imported_downloaded_deleted_recovered_purged_and_restored,
+            cloud.a_certificate_is_made_in_the_vault_downloaded_with_its_key_and_renewed,
+            cloud.a_request_is_signed_outside_and_merged,
+            cloud.a_certificate_is_imported_deleted_recovered_purged_and_restored,
+            cloud.contacts_and_issuers_are_kept_and_one_inside_signs,
             cloud.a_vault_is_deleted_recovered_and_purged,
             cloud.a_vault_of_another_group_is_found_by_credstore,
             cloud.a_deleted_group_takes_its_vaults_along,
