@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use credstore::azure::{AzureError, HttpsTransport, KeyVaultClient, Secrets, TokenSource, TransportOptions, Trust};
+use credstore::azure::{
+    AzureError, HttpsTransport, KeyVaultClient, ObjectKind, Secrets, TokenSource, TransportOptions, Trust,
+};
 use credstore::codes::{server as server_codes, settings as codes, vault as vault_codes};
 use credstore::diagnosis::Diagnosis;
 use credstore::reference::Reference;
@@ -144,19 +146,22 @@ impl Credentials {
         let (client, name) = (self.vault()?, name.parse::<SecretName>().ok()?);
         let found = client.deleted_object::<Secrets>(&name, site::when(world)).await.ok()?;
         let vault = client.address().name();
+        let kind = if found.secret.managed == Some(true) { ObjectKind::Certificate } else { ObjectKind::Secret };
         Some(
             Diagnosis::error(&vault_codes::SECRET_DELETED, format!("{name} is deleted"))
                 .cause(format!("vault {vault} keeps it until {}", date(found.scheduled_purge_date)))
-                .fix(format!("credstore vault secret recover --vault-name {vault} --name {name}")),
+                .fix(format!("credstore vault {kind} recover --vault-name {vault} --name {name}")),
         )
     }
 
-    /// The secrets of the vault without values; `None` when the store is a file.
+    /// The secrets of the vault without values, except those of certificates, which are no passwords; `None` when the store
+    /// is a file.
     pub(crate) async fn listed(&self, world: &World) -> Option<Result<Vec<SecretItem>, AzureError>> {
-        match &self.vault {
-            None => None,
-            Some(vault) => Some(self.items(vault, world).await),
+        let mut listed = self.items(self.vault.as_ref()?, world).await;
+        if let Ok(items) = &mut listed {
+            items.retain(|item| item.managed != Some(true));
         }
+        Some(listed)
     }
 
     /// As the operator where we are it; otherwise with what the app may do.

@@ -128,6 +128,18 @@ fn files_with_a_key_are_imported_and_their_password_is_no_argument() {
 }
 
 #[test]
+fn the_secret_of_a_certificate_is_no_identifier() {
+    let bench = Bench::with_vault();
+    bench.ok(&certificate(&["create", "-n", "SmtpRelays", "--key", "p256"]));
+    assert_eq!(bench.ok(&["list", "--query", "[].identifier", "-o", "tsv"]), "SmtpRelay\n");
+    let refused = bench.fails(7, &["get", "SmtpRelays"]);
+    assert!(refused.starts_with("error[CS4016]: SmtpRelays is not a password\n"), "{refused}");
+    bench.ok(&certificate(&["delete", "-n", "SmtpRelays", "--yes"]));
+    let deleted = bench.fails(7, &["get", "SmtpRelays"]);
+    assert!(deleted.contains("credstore vault certificate recover --vault-name acme-pm-kv --name "), "{deleted}");
+}
+
+#[test]
 fn mistakes_with_certificates_say_what_to_do() {
     let bench = Bench::with_vault();
     let missing = bench.fails(6, &certificate(&["show", "-n", "nothing"]));
