@@ -169,7 +169,7 @@ impl Door {
         Err(self.unusable("the list does not end"))
     }
 
-    fn unusable(&self, reason: impl Into<String>) -> AzureError {
+    pub(super) fn unusable(&self, reason: impl Into<String>) -> AzureError {
         AzureError::Unusable { host: self.address.host().to_owned(), reason: reason.into() }
     }
 

@@ -2,7 +2,10 @@
 //!
 //! Source: contract section 9.
 
+use std::fmt;
+
 use aws_lc_rs::digest::{SHA256, SHA384, SHA512, digest};
+use credstore_protocol::encoding::base64_any;
 use credstore_protocol::key_vault::keys::{
     CreateKey, EncryptionAlgorithm, KeyBundle, KeyOperationResult, RotationPolicy, SignRequest, SignatureAlgorithm,
     UpdateKey, VerifyRequest, VerifyResult,
@@ -57,6 +60,20 @@ pub fn digest_for(algorithm: SignatureAlgorithm, bytes: &[u8]) -> Option<Vec<u8>
     Some(digest(hash, bytes).as_ref().to_vec())
 }
 
+/// Bytes that came out of a key. `Debug` does not show them.
+pub struct KeyBytes {
+    /// Identifier of the version that was used.
+    pub kid: String,
+    /// The bytes.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for KeyBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyBytes").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
 fn operation(version: Option<&ObjectVersion>, word: &str) -> String {
     format!("{}/{word}", at(version).trim_end_matches('/'))
 }
@@ -106,9 +123,17 @@ impl KeyVaultClient {
         version: Option<&ObjectVersion>,
         request: &SignRequest,
         when: When,
-    ) -> Result<KeyOperationResult, AzureError> {
+    ) -> Result<KeyBytes, AzureError> {
         let ask = about::<Keys>(Method::POST, &operation(version, "sign"), name, "Sign").with_json(request);
-        self.door().json(ask, when).await
+        let signed = self.came_out(self.door().json(ask, when).await?)?;
+        if signed.bytes.is_empty() { Err(self.door().unusable("it has no signature")) } else { Ok(signed) }
+    }
+
+    /// The bytes of an answer. One without them is no answer: an empty file in their place would pass for a result.
+    fn came_out(&self, result: KeyOperationResult) -> Result<KeyBytes, AzureError> {
+        let bytes = result.value.as_ref().and_then(|value| base64_any(value.expose_secret())).map(Zeroizing::new);
+        let bytes = bytes.ok_or_else(|| self.door().unusable("it has no value, or one that is not base64url"))?;
+        Ok(KeyBytes { kid: result.kid, bytes })
     }
 
     /// Says whether a signature is the key's. Permission: Verify.
@@ -123,18 +148,17 @@ impl KeyVaultClient {
         self.door().json(ask, when).await
     }
 
-    /// Encrypts, decrypts, wraps or unwraps `value`, which is base64url, as the result is. Permission: that of the
-    /// operation.
+    /// Encrypts, decrypts, wraps or unwraps `value`, which is base64url. Permission: that of the operation.
     pub async fn crypt(
         &self,
         name: &ObjectName,
         version: Option<&ObjectVersion>,
         (crypt, algorithm, value): (KeyCrypt, EncryptionAlgorithm, &Secret),
         when: When,
-    ) -> Result<KeyOperationResult, AzureError> {
+    ) -> Result<KeyBytes, AzureError> {
         let (word, permission) = crypt.words();
         let ask = about::<Keys>(Method::POST, &operation(version, word), name, permission);
-        self.door().json(ask.with_value(crypt_body(algorithm, value), value), when).await
+        self.came_out(self.door().json(ask.with_value(crypt_body(algorithm, value), value), when).await?)
     }
 }
 

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use credstore::azure::arm::{AccessPolicyChange, new_vault};
 use credstore::azure::vault_answers::{ANSWERS, VaultAnswer};
-use credstore::azure::{AzureError, Secrets, VaultAddress, When};
+use credstore::azure::{AzureError, KeyCrypt, Secrets, VaultAddress, When};
 use credstore::diagnosis::Diagnosis;
 use credstore::protocol::Secret;
 use credstore::protocol::arm::{AccessPolicyEntry, Permissions};
 use credstore::protocol::key_vault::SecretProperties;
+use credstore::protocol::key_vault::keys::{EncryptionAlgorithm, SignRequest, SignatureAlgorithm};
 use credstore::transport::TransportError;
+
+use serde_json::json;
 
 use crate::azure_support::{
     CHALLENGE, CLIENT, Fake, NOW, Reply, TENANT, arm, bundle, client_id, generated, graph, name, now, reply,
@@ -501,4 +504,35 @@ async fn a_service_principal_is_found_by_its_client_id() {
 fn a_vault_of_another_suffix_is_another_address() {
     let address = VaultAddress::new(&vault_name(), "vault.azure.cn").unwrap();
     assert_eq!(address.service().as_str(), "https://acme-kv.vault.azure.cn");
+}
+
+#[tokio::test]
+async fn an_answer_without_the_bytes_of_a_key_is_none() {
+    let version = "0123456789abcdef0123456789abcdef";
+    let kid = format!("https://acme-kv.vault.azure.net/keys/Db/{version}");
+    let value = Secret::from("AAAA".to_owned());
+    for answered in [json!({"kid": kid}), json!({"kid": kid, "value": null}), json!({"kid": kid, "value": "no base64"})]
+    {
+        let body = answered.to_string();
+        let fake = Fake::signed_in(move |_, _| reply(200, &[], &body));
+        let vault = vault(&fake);
+        let sign = SignRequest { alg: SignatureAlgorithm::Rs256, value: "AAAA".to_owned() };
+        assert!(
+            matches!(vault.sign(&name(), None, &sign, now()).await, Err(AzureError::Unusable { .. })),
+            "{answered}"
+        );
+        let decrypt = (KeyCrypt::Decrypt, EncryptionAlgorithm::RsaOaep, &value);
+        assert!(
+            matches!(vault.crypt(&name(), None, decrypt, now()).await, Err(AzureError::Unusable { .. })),
+            "{answered}"
+        );
+    }
+    // Nothing can have been encrypted, and nothing is no signature.
+    let body = json!({"kid": kid, "value": ""}).to_string();
+    let fake = Fake::signed_in(move |_, _| reply(200, &[], &body));
+    let sign = SignRequest { alg: SignatureAlgorithm::Rs256, value: "AAAA".to_owned() };
+    assert!(vault(&fake).sign(&name(), None, &sign, now()).await.is_err());
+    let decrypted =
+        vault(&fake).crypt(&name(), None, (KeyCrypt::Decrypt, EncryptionAlgorithm::RsaOaep, &value), now()).await;
+    assert!(decrypted.is_ok_and(|it| it.bytes.is_empty() && it.kid == kid));
 }

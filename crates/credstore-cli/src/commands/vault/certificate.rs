@@ -259,8 +259,7 @@ impl Create {
         vault.create_certificate(&name, &create, when).await.map_err(|error| Diagnosis::from(&error))?;
         let operation = vault.certificate_operation(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
         if let Some(file) = &self.csr {
-            let request = pem_of("CERTIFICATE REQUEST", operation.csr.as_deref()).unwrap_or_default();
-            write(file, request.as_bytes(), 0o644, world)?;
+            write(file, there(pem_of("CERTIFICATE REQUEST", operation.csr.as_deref()))?.as_bytes(), 0o644, world)?;
         }
         if operation.status == OperationStatus::Completed {
             return made(&vault, &name, "created", world, out).await;
@@ -282,6 +281,11 @@ impl Create {
 
 fn attributes(enabled: Option<bool>) -> Option<CertificateAttributes> {
     enabled.map(|enabled| CertificateAttributes { enabled: Some(enabled), ..CertificateAttributes::default() })
+}
+
+/// What an answer has to have: an empty file in its place would pass for a result.
+fn there<T>(part: Option<T>) -> Result<T, CliError> {
+    part.ok_or_else(|| Diagnosis::error(&codes::ANSWER_UNUSABLE, "the vault's answer lacks what was asked for").into())
 }
 
 /// Says what became of a certificate.
@@ -453,8 +457,7 @@ impl Show {
         let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
         if let Some(file) = &self.csr {
             let operation = vault.certificate_operation(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
-            let request = pem_of("CERTIFICATE REQUEST", operation.csr.as_deref()).unwrap_or_default();
-            write(file, request.as_bytes(), 0o644, world)?;
+            write(file, there(pem_of("CERTIFICATE REQUEST", operation.csr.as_deref()))?.as_bytes(), 0o644, world)?;
         }
         out.result(Certificates::bundle(&bundle), || shown::text(&bundle, world.now()))
     }
@@ -538,10 +541,13 @@ impl Download {
         let file = self.file.display().to_string();
         if self.with_key {
             let secret = vault.secret(&name, version.as_ref(), when).await.map_err(|error| Diagnosis::from(&error))?;
-            let value = secret.value.as_ref().map(Secret::expose_secret).unwrap_or_default();
+            let value = there(secret.value.as_ref().map(Secret::expose_secret))?;
             let pfx = secret.content_type.as_deref() == Some(CertificateForm::Pkcs12.as_str());
-            let decoded = pfx.then(|| base64_any(value).map(Zeroizing::new)).flatten();
-            write(&self.file, decoded.as_ref().map_or(value.as_bytes(), |bytes| bytes.as_slice()), 0o600, world)?;
+            if pfx {
+                write(&self.file, &there(base64_any(value).map(Zeroizing::new))?, 0o600, world)?;
+            } else {
+                write(&self.file, value.as_bytes(), 0o600, world)?;
+            }
             let form = if pfx { "PFX without a password" } else { "PEM" };
             let object = json!({ "name": name.as_str(), "file": file, "contentType": secret.content_type });
             return out.result(object, || format!("{name}  certificate and key in {file}   {form}, mode 0600\n"));
@@ -556,8 +562,7 @@ impl Download {
         match self.encoding {
             Encoding::Der => write(&self.file, &der, 0o644, world)?,
             Encoding::Pem => {
-                let text = pem_of("CERTIFICATE", bundle.cer.as_deref()).unwrap_or_default();
-                write(&self.file, text.as_bytes(), 0o644, world)?;
+                write(&self.file, there(pem_of("CERTIFICATE", bundle.cer.as_deref()))?.as_bytes(), 0o644, world)?;
             }
         }
         let thumbprint = shown::thumbprint(bundle.x5t.as_deref());

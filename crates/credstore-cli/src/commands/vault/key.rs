@@ -216,7 +216,7 @@ struct Create {
     #[command(flatten)]
     at: Named,
     /// Kind of the key
-    #[arg(long, visible_alias = "kty", value_name = "KIND", value_enum, default_value_t = Kind::Rsa)]
+    #[arg(long, value_name = "KIND", value_enum, ignore_case = true, default_value_t = Kind::Rsa)]
     kind: Kind,
     #[command(flatten)]
     properties: Properties,
@@ -425,7 +425,14 @@ impl Download {
         let (vault, name) = self.at.open(world).await?;
         let bundle = vault.object::<Keys>(&name, version.as_ref(), site::when(world)).await;
         let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
-        let text = pem_of(&bundle.key).unwrap_or_default();
+        let Some(text) = pem_of(&bundle.key) else {
+            return Err(Diagnosis::error(
+                &codes::UPSTREAM_SECRET_MISSING,
+                format!("{name} has no public half to write"),
+            )
+            .cause(format!("the vault answered a key of kind {}", bundle.key.kty))
+            .into());
+        };
         write(&self.file, text.as_bytes(), 0o644, world)?;
         let file = self.file.display().to_string();
         out.result(json!({ "name": name.as_str(), "file": file, "kid": bundle.key.kid }), || {
@@ -492,10 +499,10 @@ impl Sign {
         let (vault, name) = self.at.open(world).await?;
         let signed = vault.sign(&name, version.as_ref(), &request, site::when(world)).await;
         let signed = signed.map_err(|error| Diagnosis::from(&error))?;
-        let signature = signed.value.as_ref().map(Secret::expose_secret).unwrap_or_default().to_owned();
+        let signature = base64url(&signed.bytes);
         let object = json!({ "kid": signed.kid, "algorithm": self.algorithm, "signature": signature });
         let Some(file) = &self.out else { return out.result(object, || format!("{signature}\n")) };
-        write(file, &base64_any(&signature).unwrap_or_default(), 0o644, world)?;
+        write(file, &signed.bytes, 0o644, world)?;
         out.result(object, || format!("{name}  signature in {}\n", file.display()))
     }
 }
@@ -565,16 +572,14 @@ impl Crypt {
         let request = (crypt, self.algorithm, &value);
         let done = vault.crypt(&name, version.as_ref(), request, site::when(world)).await;
         let done = done.map_err(|error| Diagnosis::from(&error))?;
-        let bytes = done.value.as_ref().and_then(|value| base64_any(value.expose_secret())).map(Zeroizing::new);
-        let bytes = bytes.unwrap_or_default();
         if self.out == Path::new("-") {
-            out.secret(&bytes);
+            out.secret(&done.bytes);
             return Ok(());
         }
-        write(&self.out, &bytes, 0o600, world)?;
+        write(&self.out, &done.bytes, 0o600, world)?;
         let file = self.out.display().to_string();
         out.result(json!({ "kid": done.kid, "algorithm": self.algorithm, "file": file }), || {
-            format!("{name}  {} bytes in {file}   mode 0600\n", bytes.len())
+            format!("{name}  {} bytes in {file}   mode 0600\n", done.bytes.len())
         })
     }
 }
