@@ -147,10 +147,14 @@ impl Call<'_> {
         Ok(empty_answer(StatusCode::NO_CONTENT))
     }
 
-    /// Whether a list has this object. Source: contract section 8, `includePending`.
+    /// Whether a list has this object.
     fn shows<K: Messages>(&self, record: &ObjectRecord<K>) -> bool {
-        let with_pending = || self.query.get("includePending").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-        !K::is_pending(record) || with_pending()
+        !K::is_pending(record) || self.with_pending()
+    }
+
+    /// Source: contract section 8, `includePending`.
+    fn with_pending(&self) -> bool {
+        self.query.get("includePending").is_some_and(|text| text.eq_ignore_ascii_case("true"))
     }
 
     /// `$skiptoken` and `maxresults`.
@@ -173,7 +177,10 @@ impl Call<'_> {
         let token = token?;
         let (host, port) = (self.ids.host_name(), self.app.site().port);
         let version = self.query.get("api-version").unwrap_or_default();
-        Some(format!("https://{host}:{port}/{path}?api-version={version}&$skiptoken={token}&maxresults={limit}"))
+        // The rest of a list with what is pending has it too.
+        let pending = if self.with_pending() { "&includePending=true" } else { "" };
+        let query = format!("api-version={version}&$skiptoken={token}&maxresults={limit}{pending}");
+        Some(format!("https://{host}:{port}/{path}?{query}"))
     }
 }
 

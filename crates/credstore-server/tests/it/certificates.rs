@@ -127,6 +127,14 @@ async fn what_is_pending_is_listed_only_when_asked_for() {
     assert_eq!(listed(vault.get("/certificates").await.expect(200)), 0);
     assert_eq!(listed(vault.get("/certificates?includePending=false").await.expect(200)), 0);
     assert_eq!(listed(vault.get("/certificates?includePending=true").await.expect(200)), 1);
+    // Pages after the first go on with what is pending.
+    vault.post("/certificates/other/create", &create("Unknown")).await.expect(202);
+    let first = vault.get("/certificates?includePending=true&maxresults=1").await.expect(200);
+    let next = first["nextLink"].as_str().unwrap();
+    assert!(next.ends_with("&maxresults=1&includePending=true"), "{next}");
+    let second = vault.get(next.split_once(":8443").unwrap().1).await.expect(200);
+    assert_ne!(first["value"][0]["id"], second["value"][0]["id"]);
+    assert_eq!(listed(second), 1);
     vault.delete("/certificates/app").await.expect(200);
     assert_eq!(listed(vault.get("/deletedcertificates").await.expect(200)), 0);
     assert_eq!(listed(vault.get("/deletedcertificates?includePending=True").await.expect(200)), 1);
