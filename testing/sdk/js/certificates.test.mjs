@@ -75,20 +75,20 @@ test("a certificate comes with its key in the secret of its name", async () => {
 });
 
 test("versions, properties, policies and lists", async () => {
-  const first = await created("JsListed");
-  const second = await created("JsListed");
-  const off = await owner.updateCertificateProperties("JsListed", first.properties.version, { enabled: false });
+  const first = await created("JsCertListed");
+  const second = await created("JsCertListed");
+  const off = await owner.updateCertificateProperties("JsCertListed", first.properties.version, { enabled: false });
   assert.equal(off.properties.enabled, false);
-  assert.equal((await owner.getCertificate("JsListed")).properties.version, second.properties.version);
-  const old = await owner.getCertificateVersion("JsListed", first.properties.version);
+  assert.equal((await owner.getCertificate("JsCertListed")).properties.version, second.properties.version);
+  const old = await owner.getCertificateVersion("JsCertListed", first.properties.version);
   assert.deepEqual(old.cer, first.cer);
-  const versions = await collected(owner.listPropertiesOfCertificateVersions("JsListed"));
+  const versions = await collected(owner.listPropertiesOfCertificateVersions("JsCertListed"));
   const expected = [first, second].map(({ properties }) => properties.version).sort();
   assert.deepEqual(versions.map(({ version }) => version).sort(), expected);
   // What this client gives back of an update is empty, whatever the vault answers.
-  await owner.updateCertificatePolicy("JsListed", policy("Self", { subject: "CN=renamed" }));
-  assert.equal((await owner.getCertificatePolicy("JsListed")).subject, "CN=renamed");
-  assert.ok((await collected(owner.listPropertiesOfCertificates())).some(({ name }) => name === "JsListed"));
+  await owner.updateCertificatePolicy("JsCertListed", policy("Self", { subject: "CN=renamed" }));
+  assert.equal((await owner.getCertificatePolicy("JsCertListed")).subject, "CN=renamed");
+  assert.ok((await collected(owner.listPropertiesOfCertificates())).some(({ name }) => name === "JsCertListed"));
 });
 
 test("what an authority outside signs is merged", async () => {
@@ -136,19 +136,19 @@ test("PFX and PEM are imported", async () => {
 });
 
 test("a deleted certificate is recovered, purged, and restored from its backup", async () => {
-  const made = await created("JsLife");
-  const { value } = await secrets.getSecret("JsLife");
-  const backup = await owner.backupCertificate("JsLife");
-  const deleted = await (await owner.beginDeleteCertificate("JsLife", FAST)).pollUntilDone();
-  assert.ok(deleted.recoveryId.endsWith("/deletedcertificates/JsLife"));
-  await assert.rejects(owner.getCertificate("JsLife"), { statusCode: 404, code: "CertificateNotFound" });
-  await assert.rejects(secrets.getSecret("JsLife"), { statusCode: 404 });
-  await (await owner.beginRecoverDeletedCertificate("JsLife", FAST)).pollUntilDone();
-  await (await owner.beginDeleteCertificate("JsLife", FAST)).pollUntilDone();
-  assert.ok((await collected(owner.listDeletedCertificates())).some(({ name }) => name === "JsLife"));
-  await owner.purgeDeletedCertificate("JsLife");
+  const made = await created("JsCertLife");
+  const { value } = await secrets.getSecret("JsCertLife");
+  const backup = await owner.backupCertificate("JsCertLife");
+  const deleted = await (await owner.beginDeleteCertificate("JsCertLife", FAST)).pollUntilDone();
+  assert.ok(deleted.recoveryId.endsWith("/deletedcertificates/JsCertLife"));
+  await assert.rejects(owner.getCertificate("JsCertLife"), { statusCode: 404, code: "CertificateNotFound" });
+  await assert.rejects(secrets.getSecret("JsCertLife"), { statusCode: 404 });
+  await (await owner.beginRecoverDeletedCertificate("JsCertLife", FAST)).pollUntilDone();
+  await (await owner.beginDeleteCertificate("JsCertLife", FAST)).pollUntilDone();
+  assert.ok((await collected(owner.listDeletedCertificates())).some(({ name }) => name === "JsCertLife"));
+  await owner.purgeDeletedCertificate("JsCertLife");
   assert.equal((await owner.restoreCertificateBackup(backup)).id, made.id);
-  assert.equal((await secrets.getSecret("JsLife")).value, value);
+  assert.equal((await secrets.getSecret("JsCertLife")).value, value);
 });
 
 test("contacts and issuers, one of them inside", async () => {

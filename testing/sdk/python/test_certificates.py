@@ -125,8 +125,8 @@ def test_a_certificate_comes_back_with_all_that_was_asked(client, secrets, keys)
         reuse_key=False,
         lifetime_actions=[LifetimeAction(CertificatePolicyAction.auto_renew, lifetime_percentage=70)],
     )
-    made = client.begin_create_certificate("Everything", asked, tags={"owner": "erp"}).result()
-    assert made.name == "Everything" and made.properties.enabled and made.properties.tags == {"owner": "erp"}
+    made = client.begin_create_certificate("Certificate-With-Everything", asked, tags={"owner": "erp"}).result()
+    assert made.name == "Certificate-With-Everything" and made.properties.enabled and made.properties.tags == {"owner": "erp"}
     certificate = leaf(made)
     assert certificate.subject.rfc4514_string() in ("CN=app.corp.example,O=Corp", "O=Corp,CN=app.corp.example")
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -147,14 +147,14 @@ def test_a_certificate_comes_back_with_all_that_was_asked(client, secrets, keys)
     assert made.policy.lifetime_actions[0].lifetime_percentage == 70
 
     # Contract section 8: one version for all three, and the private key comes from the secret.
-    secret = secrets.get_secret("Everything")
+    secret = secrets.get_secret("Certificate-With-Everything")
     assert secret.id == made.secret_id and secret.properties.key_id == made.key_id and secret.properties.managed
     key = serialization.load_pem_private_key(secret.value.encode(), None)
     assert spki(key.public_key()) == spki(certificate.public_key())
     assert x509.load_pem_x509_certificates(secret.value.encode()) == [certificate]
-    vault_key = keys.get_key("Everything")
+    vault_key = keys.get_key("Certificate-With-Everything")
     assert vault_key.id == made.key_id and vault_key.properties.managed
-    again = client.get_certificate_version("Everything", made.properties.version)
+    again = client.get_certificate_version("Certificate-With-Everything", made.properties.version)
     assert bytes(again.cer) == bytes(made.cer)
 
 
@@ -185,28 +185,28 @@ def test_the_key_of_a_certificate_signs_what_the_certificate_verifies(client, ke
 
 
 def test_a_key_that_may_not_leave_is_not_in_the_secret(client, secrets):
-    create(client, "kept", exportable=False)
-    assert "PRIVATE KEY" not in secrets.get_secret("kept").value
-    create(client, "kept", exportable=False, content_type=PKCS12)
-    key, certificate, _ = pkcs12.load_key_and_certificates(base64.b64decode(secrets.get_secret("kept").value), None)
+    create(client, "kept-inside", exportable=False)
+    assert "PRIVATE KEY" not in secrets.get_secret("kept-inside").value
+    create(client, "kept-inside", exportable=False, content_type=PKCS12)
+    key, certificate, _ = pkcs12.load_key_and_certificates(base64.b64decode(secrets.get_secret("kept-inside").value), None)
     assert key is None
 
 
 def test_versions_properties_policies_and_lists(client):
-    first = create(client, "versions")
-    second = create(client, "versions")
-    listed = {item.version for item in client.list_properties_of_certificate_versions("versions")}
+    first = create(client, "certificate-versions")
+    second = create(client, "certificate-versions")
+    listed = {item.version for item in client.list_properties_of_certificate_versions("certificate-versions")}
     assert listed == {first.properties.version, second.properties.version}
-    assert client.get_certificate("versions").properties.version == second.properties.version
-    updated = client.update_certificate_properties("versions", first.properties.version, enabled=False, tags={"a": "b"})
+    assert client.get_certificate("certificate-versions").properties.version == second.properties.version
+    updated = client.update_certificate_properties("certificate-versions", first.properties.version, enabled=False, tags={"a": "b"})
     assert updated.properties.enabled is False and updated.properties.tags == {"a": "b"}
-    assert client.get_certificate("versions").properties.enabled
+    assert client.get_certificate("certificate-versions").properties.enabled
 
-    changed = client.get_certificate_policy("versions")
+    changed = client.get_certificate_policy("certificate-versions")
     assert (changed.subject, changed.issuer_name) == ("CN=app", "Self")
-    client.update_certificate_policy("versions", policy(validity_in_months=24, subject="CN=renamed"))
-    assert client.get_certificate_policy("versions").validity_in_months == 24
-    third = client.begin_create_certificate("versions", client.get_certificate_policy("versions")).result()
+    client.update_certificate_policy("certificate-versions", policy(validity_in_months=24, subject="CN=renamed"))
+    assert client.get_certificate_policy("certificate-versions").validity_in_months == 24
+    third = client.begin_create_certificate("certificate-versions", client.get_certificate_policy("certificate-versions")).result()
     assert leaf(third).subject.rfc4514_string() == "CN=renamed"
 
     for number in range(27):
@@ -393,21 +393,21 @@ def test_the_asynchronous_clients_do_the_same(world, owner):
         verify = str(world.here.ca_file)
         async with AsyncCertificateCredential(**world.credential_options(world.owner)) as credential:
             async with AsyncCertificateClient(world.vault_url, credential, connection_verify=verify) as client:
-                made = await client.create_certificate("async", policy())
-                await client.update_certificate_properties("async", made.properties.version, tags={"a": "b"})
-                assert (await client.get_certificate("async")).properties.tags == {"a": "b"}
-                pending = await client.create_certificate("async-merged", policy("Unknown"))
+                made = await client.create_certificate("async-certificate", policy())
+                await client.update_certificate_properties("async-certificate", made.properties.version, tags={"a": "b"})
+                assert (await client.get_certificate("async-certificate")).properties.tags == {"a": "b"}
+                pending = await client.create_certificate("async-merged-certificate", policy("Unknown"))
                 key, certificate = authority()
                 signed = signed_by(key, certificate, bytes(pending.csr))
-                merged = await client.merge_certificate("async-merged", [base64.b64encode(der(signed))])
+                merged = await client.merge_certificate("async-merged-certificate", [base64.b64encode(der(signed))])
                 assert bytes(merged.cer) == der(signed)
                 names = [item.name async for item in client.list_properties_of_certificates()]
-                assert {"async", "async-merged"} <= set(names)
+                assert {"async-certificate", "async-merged-certificate"} <= set(names)
                 await client.set_contacts([CertificateContact(email="a@corp.example")])
                 assert len(await client.delete_contacts()) == 1
-                backup = await client.backup_certificate("async")
-                await client.delete_certificate("async")
-                await client.purge_deleted_certificate("async")
+                backup = await client.backup_certificate("async-certificate")
+                await client.delete_certificate("async-certificate")
+                await client.purge_deleted_certificate("async-certificate")
                 assert (await client.restore_certificate_backup(backup)).id == made.id
 
     asyncio.run(story())
