@@ -25,7 +25,8 @@ use crate::world::{Outcome, client_options, credential_of, given};
 
 const TEXT: &[u8] = b"what is signed";
 
-fn client_of(app: &str) -> azure_core::Result<KeyClient> {
+/// A client of keys that signs in as `app`.
+pub fn client_of(app: &str) -> azure_core::Result<KeyClient> {
     let options = KeyClientOptions { client_options: client_options(), ..Default::default() };
     KeyClient::new(&given("VAULT_URL"), credential_of(app, app)?, Some(options))
 }

@@ -4,6 +4,7 @@
 //! Challenge verification stays on; only the authority host and the CA are configured.
 
 mod assertion;
+mod certificates;
 mod keys;
 mod secrets;
 mod world;

@@ -17,6 +17,12 @@ fn client_of(app: &str, key_of: &str) -> azure_core::Result<SecretClient> {
     SecretClient::new(&given("VAULT_URL"), credential_of(app, key_of)?, Some(options))
 }
 
+/// The value of a secret, for the tests of what stands behind it.
+pub async fn value_of(name: &str) -> azure_core::Result<String> {
+    let secret = client_of("OWNER", "OWNER")?.get_secret(name, None).await?.into_model()?;
+    Ok(secret.value.expect("a secret has a value"))
+}
+
 fn value(text: &str) -> SetSecretParameters {
     SetSecretParameters { value: Some(text.to_owned()), ..Default::default() }
 }
