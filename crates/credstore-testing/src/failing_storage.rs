@@ -52,6 +52,10 @@ impl Storage for FailingStorage {
         self.inner.get(key)
     }
 
+    fn at_hand(&self, key: &[u8]) -> Option<Row> {
+        self.inner.at_hand(key)
+    }
+
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Rows, StorageError> {
         self.inner.scan(prefix, after, limit)
     }

@@ -12,6 +12,7 @@ use credstore_protocol::key_vault::certificates::{
 };
 use credstore_protocol::key_vault::keys::JsonWebKey;
 use credstore_protocol::{ObjectName, Timestamp};
+use zeroize::Zeroizing;
 
 use super::stored::{Certificates, Pending};
 use super::versions::{Draft, Made, unused_key};
@@ -20,7 +21,7 @@ use crate::access::{Caller, Operation};
 use crate::error::{PendingRefusal, VaultError};
 use crate::keys::{KeyMaterial, KeyShape, Keys};
 use crate::objects::limits::{bad, check};
-use crate::objects::{Change, Head, ObjectType, Slot};
+use crate::objects::{Change, Head, ObjectType, Properties, Slot};
 use crate::random;
 use crate::secrets::Secrets;
 use crate::vaults::Vault;
@@ -190,7 +191,9 @@ impl Vault {
         let (head, _) = slot.live()?.ok_or_else(|| VaultError::PendingNotFound(name.clone()))?;
         let pending = creation_of(name, &head)?;
         require_mergeable(&pending)?;
-        let key = sealed_key(&slot.beside(), &pending.version, &pending.key)?;
+        let key_slot = slot.beside::<Keys>();
+        let sealed = key_slot.own_material(&pending.version)?;
+        let key = sealed_key(&key_slot, &pending.version, &pending.key, sealed)?;
         let chain = Chain::merge(&key, &merge.x5c)?;
         let draft = Draft {
             version: pending.version,
@@ -324,7 +327,8 @@ impl Vault {
             && complete
             && let Some((current, _)) = key_slot.live()?
         {
-            let key = sealed_key(&key_slot, &current.current.version, &current.current.content.key)?;
+            let Properties { version, content, .. } = &current.current;
+            let key = sealed_key(&key_slot, version, &content.key, key_slot.material(&current, version)?)?;
             if key.shape() == policy.shape {
                 return Ok(key);
             }
@@ -355,9 +359,14 @@ fn without_creation(error: VaultError) -> VaultError {
     }
 }
 
-/// The key of a version, whose public half is known.
-fn sealed_key(slot: &Slot<'_, Keys>, version: &[u8; 16], public: &JsonWebKey) -> Result<KeyMaterial, VaultError> {
+/// The key of a version, whose public half is known, of what was sealed for it.
+fn sealed_key(
+    slot: &Slot<'_, Keys>,
+    version: &[u8; 16],
+    public: &JsonWebKey,
+    opened: Option<Zeroizing<Vec<u8>>>,
+) -> Result<KeyMaterial, VaultError> {
     let damaged = || slot.damaged_material(version);
-    let sealed = slot.material(version)?.ok_or_else(damaged)?;
-    KeyMaterial::open(KeyShape::of_public(public).ok_or_else(damaged)?, &sealed).map_err(|_| damaged())
+    let opened = opened.ok_or_else(damaged)?;
+    KeyMaterial::open(KeyShape::of_public(public).ok_or_else(damaged)?, &opened).map_err(|_| damaged())
 }

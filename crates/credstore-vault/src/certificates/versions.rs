@@ -80,7 +80,7 @@ impl Vault {
         let slot = Slot::<Certificates>::of(&self.inner, name);
         for _ in 0..ATTEMPTS {
             let state = self.allow_on(caller, operation, Some(name.as_str()))?;
-            let live = slot.live()?;
+            let live = self.live_or_free(&slot, name, now)?;
             let standing = standing(live.as_ref().map(|(head, _)| head))?;
             let (batch, head) = self.certificate_batch((&slot, name), live, made, standing, now)?;
             if slot.commit(batch)? {
@@ -114,7 +114,7 @@ impl Vault {
             live => {
                 let former = if unfinished { Former::Replaced } else { Former::Kept };
                 let properties = made.properties::<Certificates>(made.content.clone(), now);
-                let head = self.put_version(&mut batch, (slot, name), (live, former), properties, now)?;
+                let head = slot.put_version(&mut batch, name, (live, former), properties)?;
                 slot.put_material(&mut batch, &made.draft.version, made.chain_row.clone());
                 self.put_companion(&mut batch, (&key, name), former, made.properties(made.key.clone(), now), now)?;
                 let content = SecretContent { content_type: Some(made.draft.form.as_str().to_owned()) };
@@ -137,11 +137,11 @@ impl Vault {
         properties: Properties<K>,
         now: Timestamp,
     ) -> Result<(), VaultError> {
-        let live = slot.live()?;
+        let live = self.live_or_free(slot, name, now)?;
         if live.as_ref().is_some_and(|(head, _)| !head.current.managed) {
             return Err(VaultError::NameTaken { kind: K::KIND, name: name.clone() });
         }
-        let head = self.put_version(batch, (slot, name), (live, former), properties, now)?;
+        let head = slot.put_version(batch, name, (live, former), properties)?;
         slot.put_live(batch, &head)
     }
 }

@@ -145,8 +145,8 @@ impl Vault {
         let new = NewVersion {
             operation,
             name,
-            version: successor.version,
             sealed: successor.sealed.clone(),
+            name_may_be_free: false,
             properties: &|live: Option<&Head<Keys>>| match live {
                 Some(head) => Ok(successor.properties(head, now)),
                 None => Err(not_found::<Keys>(name, None)),
@@ -230,14 +230,14 @@ impl Vault {
         let new = NewVersion {
             operation: Operation::RotateKey,
             name: &name,
-            version: successor.version,
             sealed: successor.sealed.clone(),
+            name_may_be_free: false,
             properties: &|live: Option<&Head<Keys>>| match live.filter(|head| is_due(head, now)) {
                 Some(head) => Ok(successor.properties(head, now)),
                 None => Err(VaultError::Busy),
             },
         };
-        match self.with_version(&slot, &new, now) {
+        match slot.with_version(&new, slot.live()?) {
             Ok((batch, _)) => slot.commit(batch),
             Err(VaultError::Busy) => Ok(false),
             Err(error) => Err(error),

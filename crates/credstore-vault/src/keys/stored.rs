@@ -213,8 +213,8 @@ impl Vault {
         let new = NewVersion {
             operation,
             name,
-            version,
             sealed,
+            name_may_be_free: false,
             properties: &|live: Option<&Head<Keys>>| {
                 let mut properties = properties.clone();
                 let policy = live.and_then(|head| head.standing.rotation_policy.as_ref());

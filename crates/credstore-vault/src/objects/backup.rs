@@ -99,13 +99,16 @@ impl Vault {
         self.require_no_deleted(slot, name, now)?;
         batch.expect(slot.live_key(), Expected::Absent);
         batch.expect(slot.deleted_key(), Expected::Absent);
+        let mut head = Head { standing: restored.standing.clone(), ..Head::new(name, current.clone()) };
         for (properties, material) in &restored.versions {
-            slot.put_material(batch, &properties.version, slot.sealed_material(&properties.version, material)?);
-            if properties.version != current.version {
+            let sealed = slot.sealed_material(&properties.version, material)?;
+            if properties.version == current.version {
+                slot.put_current_material(batch, &mut head, sealed);
+            } else {
+                slot.put_material(batch, &properties.version, sealed);
                 slot.put_older(batch, properties)?;
             }
         }
-        let head = Head { standing: restored.standing.clone(), ..Head::new(name, current.clone()) };
         slot.put_live(batch, &head)?;
         Ok(head)
     }
@@ -140,7 +143,7 @@ fn moment<K: ObjectType>(
     head: Head<K>,
     revision: Revision,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-    let mut versions = vec![head.current];
+    let mut versions = vec![head.current.clone()];
     for found in rows_in_steps(slot.vault.key.storage(), slot.versions_prefix(K::ROWS.version)) {
         let (key, row) = found?;
         versions.push(slot.open_older(&slot.version_of_row(&key)?, &row)?);
@@ -152,11 +155,11 @@ fn moment<K: ObjectType>(
         }
     }
     versions.sort_by_key(|properties| properties.number);
-    let mut parts = vec![Zeroizing::new(K::BACKUP.to_vec()), Zeroizing::new(head.name.into_bytes())];
+    let mut parts = vec![Zeroizing::new(K::BACKUP.to_vec()), Zeroizing::new(head.name.clone().into_bytes())];
     for properties in versions {
         let written = serde_json::to_vec(&properties).map_err(|_| slot.damaged("a version"))?;
         parts.push(Zeroizing::new(written));
-        match slot.material(&properties.version)? {
+        match slot.material(&head, &properties.version)? {
             Some(material) => parts.push(material),
             // A purge removes all rows in one step, so the check below tells which it was.
             None => break,

@@ -10,6 +10,7 @@ mod companions;
 mod deleted;
 pub mod limits;
 mod read;
+mod row;
 mod stored;
 mod write;
 

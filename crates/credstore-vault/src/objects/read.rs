@@ -51,7 +51,7 @@ impl<K: ObjectType> Slot<'_, K> {
             };
             if let Some(properties) = properties {
                 refuse(&properties)?;
-                if let Some(material) = self.material(&properties.version)? {
+                if let Some(material) = self.material(&found, &properties.version)? {
                     return Ok(Opened { head: found, properties, material });
                 }
             }

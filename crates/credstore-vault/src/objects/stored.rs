@@ -1,9 +1,10 @@
 //! Where the rows of an object lie, and how they are sealed and opened.
 //!
 //! A live object is one row with its name and current version, one row for the sealed part of each version, and one
-//! row for the properties of each older version; so a list opens one row an item and no sealed part, and a get opens
-//! two rows. A deleted object has its first row under another kind. All rows of a name carry the name's tag, a
-//! keyed hash, in their key and in what they are bound to; the name itself is inside the seal.
+//! row for the properties of each older version; so a list opens one record an item and no sealed part. The sealed part
+//! of the current version lies in the first row when it is short ([`row`](super::row)). A deleted object has its first
+//! row under another kind. All rows of a name carry the name's tag, a keyed hash, in their key and in what they are bound
+//! to; the name itself is inside the seal.
 
 use std::marker::PhantomData;
 
@@ -13,6 +14,7 @@ use credstore_protocol::{ObjectName, ObjectVersion, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::row::{self, Inline};
 use super::{Change, ObjectRecord, ObjectType, Retention, limits};
 use crate::access::Operation;
 use crate::error::{CommitError, StoreFailure, VaultError};
@@ -104,13 +106,16 @@ pub(crate) struct Head<K: ObjectType> {
     pub(crate) deletion: Option<Deletion>,
     #[serde(flatten)]
     pub(crate) standing: K::Standing,
+    /// The sealed part of the current version, unless it has a row of its own.
+    #[serde(skip)]
+    pub(super) inline: Option<Inline>,
 }
 
 impl<K: ObjectType> Head<K> {
     /// The first row of an object that is new or restored.
     pub(crate) fn new(name: &ObjectName, current: Properties<K>) -> Self {
         let standing = K::Standing::default();
-        Self { name: name.as_str().to_owned(), current, last_read: None, deletion: None, standing }
+        Self { name: name.as_str().to_owned(), current, last_read: None, deletion: None, standing, inline: None }
     }
 
     /// Refuses what may only be done to the certificate that the object goes with.
@@ -235,6 +240,12 @@ impl<'a, K: ObjectType> Slot<'a, K> {
         self.head(K::ROWS.live)
     }
 
+    /// The first row of the live object when it is at hand without asking a disk; `None` says nothing.
+    pub(super) fn live_at_hand(&self) -> Result<Option<Whole<K>>, VaultError> {
+        let row = self.vault.key.storage().at_hand(&self.live_key());
+        row.map(|row| Ok((self.open_head(K::ROWS.live, &row)?, row.revision))).transpose()
+    }
+
     /// The first row of the deleted object.
     pub(super) fn deleted(&self) -> Result<Option<Whole<K>>, VaultError> {
         self.head(K::ROWS.deleted)
@@ -249,9 +260,11 @@ impl<'a, K: ObjectType> Slot<'a, K> {
 
     /// Opens a first row, of a live or deleted object as `kind` says.
     pub(crate) fn open_head(&self, kind: u8, row: &Row) -> Result<Head<K>, VaultError> {
-        let opened = self.vault.key.open(Place::named(kind, &self.tag), &row.value);
-        let opened = opened.map_err(|_| self.damaged("the first record"))?;
-        serde_json::from_slice(&opened).map_err(|_| self.damaged("the first record"))
+        let damaged = || self.damaged("the first record");
+        let (record, inline) = row::parted(&row.value).ok_or_else(damaged)?;
+        let opened = self.vault.key.open(Place::named(kind, &self.tag), record).map_err(|_| damaged())?;
+        let head = serde_json::from_slice(&opened).map_err(|_| damaged())?;
+        Ok(Head { inline, ..head })
     }
 
     /// Puts the first row of the live object into the batch.
@@ -266,7 +279,8 @@ impl<'a, K: ObjectType> Slot<'a, K> {
 
     fn put_head(&self, batch: &mut Batch, kind: u8, head: &Head<K>) -> Result<(), VaultError> {
         let plain = serde_json::to_vec(head).map_err(|_| self.damaged("the first record"))?;
-        batch.put(self.row(kind), self.vault.key.seal(Place::named(kind, &self.tag), &plain)?);
+        let record = self.vault.key.seal(Place::named(kind, &self.tag), &plain)?;
+        batch.put(self.row(kind), row::joined(record, head.inline.as_ref()));
         Ok(())
     }
 
@@ -292,12 +306,27 @@ impl<'a, K: ObjectType> Slot<'a, K> {
         Ok(())
     }
 
-    /// The sealed part of a version. `Ok(None)`: it has no row.
-    pub(crate) fn material(&self, version: &[u8; 16]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        let kind = K::ROWS.material;
-        let Some(row) = self.vault.key.storage().get(&self.version_row(kind, version))? else { return Ok(None) };
-        let opened = self.vault.key.open(Place::versioned(kind, &self.tag, version), &row.value);
-        opened.map(Some).map_err(|_| self.damaged_material(version))
+    /// The sealed part of a version of the object with this first row. `Ok(None)`: it is nowhere.
+    pub(crate) fn material(
+        &self,
+        head: &Head<K>,
+        version: &[u8; 16],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        match &head.inline {
+            Some(sealed) if head.current.version == *version => self.opened_material(version, sealed).map(Some),
+            _ => self.own_material(version),
+        }
+    }
+
+    /// The sealed part that has a row of its own. `Ok(None)`: there is no such row.
+    pub(crate) fn own_material(&self, version: &[u8; 16]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        let row = self.vault.key.storage().get(&self.version_row(K::ROWS.material, version))?;
+        row.map(|row| self.opened_material(version, &row.value)).transpose()
+    }
+
+    fn opened_material(&self, version: &[u8; 16], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let place = Place::versioned(K::ROWS.material, &self.tag, version);
+        self.vault.key.open(place, sealed).map_err(|_| self.damaged_material(version))
     }
 
     pub(crate) fn sealed_material(&self, version: &[u8; 16], material: &[u8]) -> Result<Vec<u8>, VaultError> {
@@ -309,8 +338,25 @@ impl<'a, K: ObjectType> Slot<'a, K> {
         batch.delete(self.version_row(K::ROWS.material, version));
     }
 
+    /// Puts the sealed part of a version into a row of its own.
     pub(crate) fn put_material(&self, batch: &mut Batch, version: &[u8; 16], sealed: Vec<u8>) {
         batch.put(self.version_row(K::ROWS.material, version), sealed);
+    }
+
+    /// Puts the sealed part of the current version where it belongs: into the first row, which the caller puts after
+    /// this, when it is short.
+    pub(super) fn put_current_material(&self, batch: &mut Batch, head: &mut Head<K>, sealed: Vec<u8>) {
+        match Inline::of(sealed) {
+            Ok(inline) => head.inline = Some(inline),
+            Err(sealed) => self.put_material(batch, &head.current.version, sealed),
+        }
+    }
+
+    /// Makes room in the first row for another version.
+    pub(super) fn move_material_out(&self, batch: &mut Batch, head: &mut Head<K>) {
+        if let Some(inline) = head.inline.take() {
+            self.put_material(batch, &head.current.version, inline.to_vec());
+        }
     }
 
     /// An empty batch that is refused when the vault has gone.
@@ -342,7 +388,7 @@ impl<'a, K: ObjectType> Slot<'a, K> {
 
     /// What callers see of the current version.
     pub(crate) fn current_record(&self, head: Head<K>, retention: Retention) -> Result<ObjectRecord<K>, VaultError> {
-        let Head { name, current, last_read, standing, deletion: _ } = head;
+        let Head { name, current, last_read, standing, .. } = head;
         self.shown((&name, last_read), current, standing, retention)
     }
 

@@ -35,10 +35,62 @@ pub(crate) struct NewVersion<'a, K: ObjectType> {
     /// What the caller asked for.
     pub(crate) operation: Operation,
     pub(crate) name: &'a ObjectName,
-    pub(crate) version: [u8; 16],
     /// What the version seals, as [`Slot::sealed_material`] made it.
     pub(crate) sealed: Vec<u8>,
+    /// Whether the name is taken for free at first, unless its row is at hand: the batch finds out, and a create need not
+    /// look for rows that are not there. `properties` must not refuse a free name then.
+    pub(crate) name_may_be_free: bool,
     pub(crate) properties: MakeProperties<'a, K>,
+}
+
+impl<K: ObjectType> Slot<'_, K> {
+    /// The writes that make a new version of what is live, and the first row as it will be.
+    pub(crate) fn with_version(
+        &self,
+        new: &NewVersion<'_, K>,
+        live: Option<Whole<K>>,
+    ) -> Result<(Batch, Head<K>), VaultError> {
+        let mut batch = self.batch();
+        if let Some((head, _)) = &live {
+            head.require_own(new.operation)?;
+        }
+        let properties = (new.properties)(live.as_ref().map(|(head, _)| head))?;
+        let mut head = self.put_version(&mut batch, new.name, (live, Former::Kept), properties)?;
+        self.put_current_material(&mut batch, &mut head, new.sealed.clone());
+        self.put_live(&mut batch, &head)?;
+        Ok((batch, head))
+    }
+
+    /// Makes room for a version, given what [`Vault::live_or_free`] found. The caller puts the first row that this
+    /// answers, and the sealed part.
+    pub(crate) fn put_version(
+        &self,
+        batch: &mut Batch,
+        name: &ObjectName,
+        (live, former): (Option<Whole<K>>, Former),
+        mut properties: Properties<K>,
+    ) -> Result<Head<K>, VaultError> {
+        let Some((mut head, revision)) = live else {
+            batch.expect(self.live_key(), Expected::Absent);
+            batch.expect(self.deleted_key(), Expected::Absent);
+            return Ok(Head::new(name, properties));
+        };
+        batch.expect(self.live_key(), Expected::Revision(revision));
+        match former {
+            Former::Kept => {
+                self.put_older(batch, &head.current)?;
+                self.move_material_out(batch, &mut head);
+                properties.number = head.current.number.saturating_add(1);
+            }
+            Former::Replaced => {
+                self.delete_material(batch, &head.current.version);
+                head.inline = None;
+                properties.number = head.current.number;
+            }
+        }
+        head.current = properties;
+        Ok(head)
+    }
 }
 
 impl Vault {
@@ -52,8 +104,10 @@ impl Vault {
         now: Timestamp,
     ) -> Result<ObjectRecord<K>, VaultError> {
         let slot = Slot::<K>::of(&self.inner, new.name);
-        for _ in 0..ATTEMPTS {
-            let (batch, head) = self.with_version(&slot, &new, now)?;
+        for attempt in 0..ATTEMPTS {
+            let assumed_free = attempt == 0 && new.name_may_be_free;
+            let live = if assumed_free { slot.live_at_hand()? } else { self.live_or_free(&slot, new.name, now)? };
+            let (batch, head) = slot.with_version(&new, live)?;
             if slot.committed(batch).await? {
                 return slot.current_record(head, state.retention);
             }
@@ -62,53 +116,18 @@ impl Vault {
         Err(VaultError::Busy)
     }
 
-    /// The writes that make a new version of what is there now, and the first row as it will be.
-    pub(crate) fn with_version<K: ObjectType>(
+    /// What is live under a name, which no deleted object may hold.
+    pub(crate) fn live_or_free<K: ObjectType>(
         &self,
         slot: &Slot<'_, K>,
-        new: &NewVersion<'_, K>,
+        name: &ObjectName,
         now: Timestamp,
-    ) -> Result<(Batch, Head<K>), VaultError> {
-        let mut batch = slot.batch();
+    ) -> Result<Option<Whole<K>>, VaultError> {
         let live = slot.live()?;
-        if let Some((head, _)) = &live {
-            head.require_own(new.operation)?;
-        }
-        let properties = (new.properties)(live.as_ref().map(|(head, _)| head))?;
-        let head = self.put_version(&mut batch, (slot, new.name), (live, Former::Kept), properties, now)?;
-        slot.put_material(&mut batch, &new.version, new.sealed.clone());
-        slot.put_live(&mut batch, &head)?;
-        Ok((batch, head))
-    }
-
-    /// Makes room for a version. The caller puts the first row that this answers, and the sealed part.
-    pub(crate) fn put_version<K: ObjectType>(
-        &self,
-        batch: &mut Batch,
-        (slot, name): (&Slot<'_, K>, &ObjectName),
-        (live, former): (Option<Whole<K>>, Former),
-        mut properties: Properties<K>,
-        now: Timestamp,
-    ) -> Result<Head<K>, VaultError> {
-        let Some((mut head, revision)) = live else {
+        if live.is_none() {
             self.require_no_deleted(slot, name, now)?;
-            batch.expect(slot.live_key(), Expected::Absent);
-            batch.expect(slot.deleted_key(), Expected::Absent);
-            return Ok(Head::new(name, properties));
-        };
-        batch.expect(slot.live_key(), Expected::Revision(revision));
-        match former {
-            Former::Kept => {
-                slot.put_older(batch, &head.current)?;
-                properties.number = head.current.number.saturating_add(1);
-            }
-            Former::Replaced => {
-                slot.delete_material(batch, &head.current.version);
-                properties.number = head.current.number;
-            }
         }
-        head.current = properties;
-        Ok(head)
+        Ok(live)
     }
 
     /// Changes properties of the current version, or of exactly `version`. What `change` does not name stays; its tags

@@ -6,7 +6,7 @@ use credstore_protocol::{SecretName, Timestamp};
 use super::{OpenSecret, SecretContent, Secrets, limits};
 use crate::access::{Caller, Operation};
 use crate::error::VaultError;
-use crate::objects::{Change, NewVersion, Properties, Slot};
+use crate::objects::{Change, Head, NewVersion, Properties, Slot};
 use crate::random;
 use crate::vaults::Vault;
 
@@ -51,7 +51,8 @@ impl Vault {
         properties.change(None, Change::of(set.content_type, set.tags, set.attributes), now)?;
         let sealed =
             Slot::<Secrets>::of(&self.inner, name).sealed_material(&version, value.expose_secret().as_bytes())?;
-        let new = NewVersion { operation, name, version, sealed, properties: &|_| Ok(properties.clone()) };
+        let properties = &|_: Option<&Head<Secrets>>| Ok(properties.clone());
+        let new = NewVersion { operation, name, sealed, name_may_be_free: true, properties };
         let record = self.add_version(caller, state, new, now).await?;
         Ok(OpenSecret { record, value })
     }

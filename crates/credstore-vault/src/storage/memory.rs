@@ -28,6 +28,10 @@ impl Storage for MemoryStorage {
         Ok(self.0.read().unwrap_or_else(PoisonError::into_inner).rows.get(key).cloned())
     }
 
+    fn at_hand(&self, key: &[u8]) -> Option<Row> {
+        self.get(key).ok().flatten()
+    }
+
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Rows, StorageError> {
         let content = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let from = match after {

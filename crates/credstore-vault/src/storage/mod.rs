@@ -136,6 +136,11 @@ pub trait Storage: Send + Sync {
     /// When the storage cannot be read.
     fn get(&self, key: &[u8]) -> Result<Option<Row>, StorageError>;
 
+    /// The row of `key` when it is at hand without asking a disk. `None` does not say that there is none.
+    fn at_hand(&self, _key: &[u8]) -> Option<Row> {
+        None
+    }
+
     /// At most `limit` rows whose keys begin with `prefix` and come after `after`, in the order of the keys.
     ///
     /// # Errors

@@ -219,6 +219,10 @@ impl Storage for SqliteStorage {
         Ok(row)
     }
 
+    fn at_hand(&self, key: &[u8]) -> Option<Row> {
+        self.shared.cache.get(key)
+    }
+
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Rows, StorageError> {
         const FROM: &str = "SELECT key, revision, value FROM record WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3";
         const AFTER: &str = "SELECT key, revision, value FROM record WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT ?3";

@@ -11,6 +11,15 @@ use credstore_vault::{Installation, OpenError, Secrets, StoreFailure, VaultError
 use crate::world::{NOW, World, name, set, vault_name};
 
 const VALUE: &str = "planted-value-0123456789";
+/// Kinds of rows.
+const SECRET: u8 = 9;
+const VERSION: u8 = 11;
+const LONG_VALUE: u8 = 12;
+
+/// A value that is too long to lie in the first row of its secret.
+fn long_value() -> String {
+    VALUE.repeat(30)
+}
 
 fn rows(storage: &dyn Storage) -> Rows {
     storage.scan(&[], None, usize::MAX).unwrap()
@@ -22,8 +31,10 @@ fn put(storage: &dyn Storage, key: &[u8], value: Vec<u8>) {
 
 fn world() -> World {
     let world = World::new();
+    world.set("alpha", &long_value(), NOW);
     world.set("alpha", VALUE, NOW);
-    world.set("alpha", "second", NOW);
+    world.set("alpha", &"second".repeat(100), NOW);
+    world.set("alpha", "third", NOW);
     world.set("beta", "other", NOW);
     world.vault.delete::<Secrets>(&world.operator(), &name("beta"), NOW).unwrap();
     world
@@ -51,7 +62,7 @@ fn verify(world: &World) -> Result<(), String> {
     let beta = vault.secret(&operator, &name("beta"), None, NOW).map_err(|error| text(&error))?;
     vault.delete::<Secrets>(&operator, &name("beta"), NOW).map_err(|error| text(&error))?;
     assert_eq!(beta.value.expose_secret(), "other", "a wrong value was served");
-    if values != [VALUE, "second"] {
+    if values != [VALUE, &long_value(), &"second".repeat(100), "third"] {
         return Err("a version is missing".to_owned());
     }
     Ok(())
@@ -138,11 +149,19 @@ fn two_swapped_records_are_noticed() {
 #[test]
 fn a_missing_value_is_damage_and_not_an_unknown_secret() {
     let world = World::new();
-    world.set("alpha", VALUE, NOW);
-    // Kind 12 is a value.
-    let (key, _) = world.storage.scan(&[12], None, 1).unwrap().remove(0);
+    world.set("alpha", &long_value(), NOW);
+    let (key, _) = world.storage.scan(&[LONG_VALUE], None, 1).unwrap().remove(0);
     world.storage.commit(Batch { deletes: vec![key], ..Batch::default() }).unwrap();
     assert!(matches!(world.get("alpha", NOW), Err(VaultError::Store(StoreFailure::DamagedValue { .. }))));
+    // A short one is the end of the first row: cut it off, down to nothing.
+    world.set("beta", VALUE, NOW);
+    let (key, row) = world.storage.scan(&[SECRET], None, 9).unwrap().into_iter().find(|it| it.1.value[0] == 2).unwrap();
+    let sealed = 30 + VALUE.len();
+    for cut in [1, sealed - 1, sealed] {
+        put(&*world.storage, &key, row.value[..row.value.len() - cut].to_vec());
+        let read = world.get("beta", NOW);
+        assert!(matches!(read, Err(VaultError::Store(StoreFailure::DamagedValue { .. }))), "{cut}: {read:?}");
+    }
 }
 
 /// Changes the last byte of the first row of `kind`.
@@ -155,25 +174,32 @@ fn spoil(world: &World, kind: u8) {
 
 #[test]
 fn the_operator_is_told_which_record_is_damaged_and_never_a_value() {
+    // The last byte of a short value is that of the first row.
+    told_of_damage(VALUE, SECRET);
+    told_of_damage(&long_value(), LONG_VALUE);
+}
+
+fn told_of_damage(value: &str, row_of_value: u8) {
     let world = World::new();
-    let version = world.set("alpha", VALUE, NOW).version.to_string();
+    let version = world.set("alpha", value, NOW).version.to_string();
     let get = || world.vault.secret(&world.operator(), &name("alpha"), None, NOW).map(|_| ());
     let told = |error: VaultError, parts: &[&str]| {
         let text = format!("{error} {error:?}");
         assert!(parts.iter().all(|part| text.contains(part)), "{parts:?}: {text}");
         assert!(!text.contains(VALUE), "{text}");
     };
-    spoil(&world, 12);
+    spoil(&world, row_of_value);
     let damaged = get().unwrap_err();
     assert!(matches!(damaged, VaultError::Store(StoreFailure::DamagedValue { .. })), "{damaged:?}");
     told(damaged, &["the value of version", &version, "secret alpha", "vault acme-kv"]);
     // What mends a value that does not open.
     world.set("alpha", "again", NOW);
     assert_eq!(world.get("alpha", NOW), Ok("again".to_owned()));
-    spoil(&world, 11);
+    spoil(&world, VERSION);
     let older = world.vault.versions::<Secrets>(&world.operator(), &name("alpha"), None, 25).unwrap_err();
     told(older, &["version", &version, "secret alpha", "vault acme-kv"]);
-    spoil(&world, 9);
+    let (key, row) = world.storage.scan(&[SECRET], None, 1).unwrap().remove(0);
+    put(&*world.storage, &key, row.value[..20].to_vec());
     told(get().unwrap_err(), &["the first record of secret alpha", "vault acme-kv"]);
     let listed = world.vault.list::<Secrets>(&world.operator(), None, 25).unwrap_err();
     told(listed, &["the first record of a secret in vault acme-kv"]);
@@ -212,15 +238,15 @@ fn a_changed_header_and_another_root_key_are_told_apart_where_the_bytes_allow_it
 #[test]
 fn a_value_moved_to_the_same_name_in_another_vault_is_noticed() {
     let world = World::new();
-    world.set("alpha", VALUE, NOW);
-    let value_rows = || world.storage.scan(&[12], None, 9).unwrap();
+    world.set("alpha", &long_value(), NOW);
+    let value_rows = || world.storage.scan(&[LONG_VALUE], None, 9).unwrap();
     let first = value_rows().remove(0);
     let policies = vec![crate::world::policy(&world.operator(), PermissionSet::all())];
     let spec = VaultSpec { access_policies: Some(policies), ..VaultSpec::default() };
     let vaults = world.installation.vaults();
     vaults.create_or_update(&world.operator(), &vault_name("other-kv"), spec, NOW).unwrap();
     let other = vaults.open(&vault_name("other-kv")).unwrap();
-    other.set_secret(&world.operator(), &name("alpha"), set("another"), NOW).unwrap();
+    other.set_secret(&world.operator(), &name("alpha"), set(&"another".repeat(100)), NOW).unwrap();
     let second = value_rows().into_iter().find(|(key, _)| *key != first.0).unwrap();
     put(&*world.storage, &first.0, second.1.value.to_vec());
     put(&*world.storage, &second.0, first.1.value.to_vec());

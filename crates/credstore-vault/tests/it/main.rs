@@ -7,6 +7,7 @@ mod damaged_files;
 mod directory;
 mod faults;
 mod folder;
+mod free_names;
 mod installation;
 mod keys;
 mod model;

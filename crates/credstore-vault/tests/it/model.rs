@@ -59,6 +59,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A short value or one that is too long for the first row of its secret.
+fn text_of(value: u16) -> String {
+    value.to_string().repeat(if value % 2 == 0 { 1 } else { 600 })
+}
+
 /// What a step may answer, without values and times.
 #[derive(Debug, PartialEq)]
 enum Answer {
@@ -113,7 +118,7 @@ impl Run {
         let (vault, now) = (self.vault.clone(), Timestamp(self.now));
         match *step {
             Step::Set { at, value, enabled: on } => {
-                let mut request = set(&value.to_string());
+                let mut request = set(&text_of(value));
                 request.attributes = enabled(on);
                 let result = vault.set_secret(&operator, &name(NAMES[at]), request, now);
                 if self.model.get(&at).is_some_and(|secret| secret.deleted.is_some()) {
@@ -121,7 +126,7 @@ impl Run {
                     return;
                 }
                 let made = result.unwrap().record;
-                let (value, created) = (value.to_string(), self.now);
+                let (value, created) = (text_of(value), self.now);
                 let version = Version { version: made.version, value, enabled: on, created, updated: created };
                 self.model.entry(at).or_default().versions.push(version);
             }
