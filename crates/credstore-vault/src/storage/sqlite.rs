@@ -434,10 +434,12 @@ fn open_connection(path: &Path, access: OpenFlags) -> rusqlite::Result<Connectio
 }
 
 fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
-    // Answers a row, which `execute_batch` ignores.
+    // The mode answers a row, which `execute_batch` ignores. The log is cut back only when it is far larger than what
+    // comes between two checkpoints: a file that keeps its size is synced without its metadata. The cache holds the
+    // pages that a few thousand secrets lie on, for checks and writes at random places.
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-         PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -1024; PRAGMA secure_delete = FAST;",
+         PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -8192; PRAGMA secure_delete = FAST;",
     )
 }
 
