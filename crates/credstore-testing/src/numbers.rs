@@ -100,8 +100,17 @@ impl Numbers {
     /// # Errors
     /// When it is not durable.
     pub fn write(&self, number: u64) -> Result<(), Failure> {
-        let name: SecretName = format!("n-{number}").parse()?;
-        let set = SetSecret { value: Secret::from(value(number)), content_type: None, attributes: None, tags: None };
+        self.set(&format!("n-{number}"), value(number))
+    }
+
+    /// Sets any secret; durable when it returns. A folder with others than numbers cannot be read back with
+    /// [`all`](Self::all).
+    ///
+    /// # Errors
+    /// When it is not durable.
+    pub fn set(&self, name: &str, value: String) -> Result<(), Failure> {
+        let name: SecretName = name.parse()?;
+        let set = SetSecret { value: Secret::from(value), content_type: None, attributes: None, tags: None };
         self.vault.set_secret(&self.caller, &name, set, NOW)?;
         Ok(())
     }

@@ -42,6 +42,8 @@ struct Options {
     step: Duration,
     /// The binary under test, a release build.
     binary: PathBuf,
+    /// The program that creates secrets without HTTP, of the same build.
+    rate: PathBuf,
     /// Where the table and the plot go.
     reports: PathBuf,
     /// Where servers keep their files: a real disk, not memory.
@@ -53,10 +55,12 @@ impl Options {
     fn from(arguments: &mut Arguments) -> Outcome<Self> {
         let target = workspace::target();
         let named: PathBuf = arguments.flag("binary", PathBuf::new())?;
+        let binary = if named.as_os_str().is_empty() { release_build(&target)? } else { named };
         Ok(Self {
+            rate: binary.with_file_name("store_rate"),
             rounds: arguments.flag("rounds", 5)?,
             step: Duration::from_secs(arguments.flag("seconds", 2)?),
-            binary: if named.as_os_str().is_empty() { release_build(&target)? } else { named },
+            binary,
             reports: arguments.flag("out", workspace::root().join("docs/bench"))?,
             scratch: target,
         })
@@ -97,7 +101,8 @@ pub(crate) fn run(mut arguments: Arguments, out: &mut impl Write) -> Outcome {
 /// Builds what ships, and answers where it is.
 fn release_build(target: &Path) -> Outcome<PathBuf> {
     let mut build = workspace::cargo();
-    build.args(["build", "--quiet", "--locked", "--release", "-p", "credstore-cli"]).env("CARGO_TARGET_DIR", target);
+    build.args(["build", "--quiet", "--locked", "--release", "-p", "credstore-cli", "-p", "credstore-testing"]);
+    build.env("CARGO_TARGET_DIR", target);
     if !build.status()?.success() {
         return Err("the release build does not succeed".into());
     }
@@ -149,6 +154,8 @@ fn creates(
     for writers in CONCURRENCY {
         let mut row = Creates::at(writers);
         for round in 0..options.rounds {
+            let within = scratch.join(format!("within-{writers}-{round}"));
+            row.within.push(disk::creates_within(&options.rate, &within, writers, options.step)?);
             row.disk.push(disk::serial_syncs(scratch, options.step)?);
             let names = format!("w{writers}r{round}");
             let writing = load::Writing::new(scratch, &names, &running.vault_url(), &running.host(), prepared.token())?;

@@ -20,6 +20,8 @@ pub(super) struct Creates {
     pub(super) writers: u32,
     /// Serial appends and syncs per second.
     pub(super) disk: Vec<f64>,
+    /// Creates per second in a vault that nobody talks HTTP to.
+    pub(super) within: Vec<f64>,
     pub(super) credstore: Vec<Measured>,
 }
 
@@ -36,11 +38,15 @@ impl Reads {
 
 impl Creates {
     pub(super) fn at(writers: u32) -> Self {
-        Self { writers, disk: Vec::new(), credstore: Vec::new() }
+        Self { writers, disk: Vec::new(), within: Vec::new(), credstore: Vec::new() }
     }
 
     fn ratio(&self) -> f64 {
         median(self.credstore.iter().zip(&self.disk).map(|(ours, disk)| ours.rate / disk))
+    }
+
+    fn ratio_within(&self) -> f64 {
+        median(self.within.iter().zip(&self.disk).map(|(ours, disk)| ours / disk))
     }
 }
 
@@ -91,14 +97,16 @@ impl Report {
             );
         }
         text.push_str("\n## New secrets, durable before the answer\n\n");
-        text.push_str("| writers | disk, serial append + sync/s | credstore, creates/s | of the disk | p50 / p99 ms |\n|---|---|---|---|---|\n");
+        text.push_str("| writers | disk, serial append + sync/s | in the vault, creates/s | of the disk | over HTTPS, creates/s | of the disk | p50 / p99 ms |\n|---|---|---|---|---|---|---|\n");
         for row in &self.creates {
             let ours = &row.credstore;
             let _ = writeln!(
                 text,
-                "| {} | {:.0} | {:.0} | **{:.2}** | {:.2} / {:.2} |",
+                "| {} | {:.0} | {:.0} | **{:.2}** | {:.0} | **{:.2}** | {:.2} / {:.2} |",
                 row.writers,
                 median(row.disk.iter().copied()),
+                median(row.within.iter().copied()),
+                row.ratio_within(),
                 of(ours, |m| m.rate),
                 row.ratio(),
                 of(ours, |m| m.p50),
