@@ -1,10 +1,11 @@
-//! What both sides say: names, secrets and the messages of Key Vault, the directory, ARM and Graph.
+//! What both sides say: names, secrets and the messages of Key Vault, the directory, ARM, Graph and the broker.
 //!
 //! Pure: nothing here waits, reads the clock, or touches a file, a socket or the environment. A name that
 //! exists as one of these types has been checked; inside the house nobody checks it again.
 
 pub mod api_version;
 pub mod arm;
+pub mod broker;
 pub mod clock;
 pub mod encoding;
 pub mod graph;

@@ -59,6 +59,11 @@ impl Parameters {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The value, when it is the only parameter there is.
+    pub(crate) fn only(&self, name: &str) -> Option<&str> {
+        if self.0.len() == 1 { self.get(name) } else { None }
+    }
+
     /// The value, unless it is absent or empty.
     pub(crate) fn given(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())

@@ -16,15 +16,15 @@ use crate::limits::{LEFTOVER_MAX, LEFTOVER_TIME};
 type Slot<B> = Arc<Mutex<Option<B>>>;
 
 /// A body on loan to whoever answers; it comes back as far as it was not read.
-pub(super) struct Lent<B: Body + Unpin> {
+pub(crate) struct Lent<B: Body + Unpin> {
     body: Option<B>,
     slot: Option<Slot<B>>,
 }
 
 /// Where it comes back to; nowhere when there is no body.
-pub(super) struct Leftover<B>(Option<Slot<B>>);
+pub(crate) struct Leftover<B>(Option<Slot<B>>);
 
-pub(super) fn lend<B: Body + Unpin>(body: B) -> (Lent<B>, Leftover<B>) {
+pub(crate) fn lend<B: Body + Unpin>(body: B) -> (Lent<B>, Leftover<B>) {
     let slot = (!body.is_end_stream()).then(Slot::default);
     (Lent { body: Some(body), slot: slot.clone() }, Leftover(slot))
 }
@@ -62,7 +62,7 @@ impl<B: Body + Unpin> Drop for Lent<B> {
 
 impl<B: Body<Data = Bytes> + Unpin> Leftover<B> {
     /// Reads what is left, up to the limits, and forgets it.
-    pub(super) async fn take_in(self) {
+    pub(crate) async fn take_in(self) {
         let body = self.0.and_then(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take());
         let Some(mut body) = body.filter(|body| !body.is_end_stream()) else { return };
         let reading = async {

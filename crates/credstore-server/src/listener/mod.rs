@@ -4,8 +4,8 @@
 //! a time for its handshake, its first head, each body, each pause and each unread answer. Places are given before
 //! authentication; the module `places` says whom a full house turns out.
 
-mod leftover;
-mod paced;
+pub(crate) mod leftover;
+pub(crate) mod paced;
 mod places;
 mod tls;
 

@@ -28,13 +28,13 @@ enum Phase {
 }
 
 /// Where a connection is, shared by its bytes and its requests.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     phase: Mutex<Phase>,
     http2: bool,
 }
 
 impl Pace {
-    pub(super) fn new(http2: bool) -> Self {
+    pub(crate) fn new(http2: bool) -> Self {
         Self { phase: Mutex::new(Phase::Opening(Instant::now())), http2 }
     }
 
@@ -43,7 +43,7 @@ impl Pace {
     }
 
     /// A whole head is here. The request lasts until the guard is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> Busy {
+    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
         let mut phase = self.phase();
         *phase = match *phase {
             Phase::Busy(count) => Phase::Busy(count + 1),
@@ -71,7 +71,7 @@ impl Pace {
 }
 
 /// A request that is being answered.
-pub(super) struct Busy(Arc<Pace>);
+pub(crate) struct Busy(Arc<Pace>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -84,7 +84,7 @@ impl Drop for Busy {
 }
 
 /// A stream whose reads and writes fail when their phase has taken too long.
-pub(super) struct Paced<S> {
+pub(crate) struct Paced<S> {
     stream: S,
     pace: Arc<Pace>,
     head: Duration,
@@ -96,7 +96,7 @@ pub(super) struct Paced<S> {
 }
 
 impl<S> Paced<S> {
-    pub(super) fn new(stream: S, pace: Arc<Pace>, limits: &Limits) -> Self {
+    pub(crate) fn new(stream: S, pace: Arc<Pace>, limits: &Limits) -> Self {
         let (head, idle, write) = (limits.head, limits.idle, limits.write);
         Self { stream, pace, head, idle, write, read_alarm: None, write_alarm: None }
     }

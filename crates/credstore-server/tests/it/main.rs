@@ -4,6 +4,7 @@ mod assertions;
 mod az;
 mod backups;
 mod bodies;
+mod broker;
 mod certificates;
 mod directory;
 mod errors;

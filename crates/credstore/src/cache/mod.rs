@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use credstore_protocol::{Identifier, SteadyClock, Timestamp};
+use credstore_protocol::{Identifier, SecretVersion, SteadyClock, Timestamp};
 use tokio::sync::Notify;
 
 mod budget;
@@ -88,6 +88,21 @@ pub struct CacheCounts {
     pub entries: usize,
     /// Bytes of the kept secrets, bookkeeping included.
     pub bytes: usize,
+}
+
+/// One value that is kept, without the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptValue {
+    /// Under which it is kept.
+    pub identifier: Identifier,
+    /// Its version, where the store has versions.
+    pub version: Option<SecretVersion>,
+    /// When the store was asked for it, as the wall clock showed it then.
+    pub fetched_at: Timestamp,
+    /// How long ago that was.
+    pub age: Duration,
+    /// Whether it would be served as fresh now.
+    pub is_fresh: bool,
 }
 
 /// Resolves identifiers from one store and keeps what it gave. Clones share everything.
@@ -186,6 +201,12 @@ impl CachingResolver {
     pub fn clear(&self) {
         let now = self.shared.now();
         self.shared.state().clear(now);
+    }
+
+    /// What is kept, by identifier.
+    pub fn kept(&self) -> Vec<KeptValue> {
+        let now = self.shared.now();
+        self.shared.state().kept(now)
     }
 
     /// What happened so far.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::budget::{self, Budget};
 use super::policy::{CachePolicy, Life};
 use super::trouble::{Kind, StoreHealth, Trouble};
-use super::{CacheCounts, Moment};
+use super::{CacheCounts, KeptValue, Moment};
 use crate::codes::vault;
 use crate::diagnosis::Diagnosis;
 use crate::resolver::{Freshness, ResolveError, Resolved, StaleReason};
@@ -199,6 +199,23 @@ impl State {
 
     pub(super) fn counts(&self) -> CacheCounts {
         CacheCounts { entries: self.entries.len(), bytes: self.bytes, ..self.counts }
+    }
+
+    /// What is kept and not too old, by identifier. Nobody asked for it: nothing is counted, and nothing counts as read.
+    pub(super) fn kept(&self, now: Moment) -> Vec<KeptValue> {
+        let shown = |(identifier, entry): (&Identifier, &Entry)| {
+            let resolved = entry.kept.as_ref()?.value.resolved(entry.life, true, now);
+            (resolved.age < entry.life.served_for()).then(|| KeptValue {
+                identifier: identifier.clone(),
+                version: resolved.version().copied(),
+                fetched_at: resolved.fetched_at,
+                age: resolved.age,
+                is_fresh: resolved.freshness.is_fresh(),
+            })
+        };
+        let mut kept: Vec<KeptValue> = self.entries.iter().filter_map(shown).collect();
+        kept.sort_by(|one, other| one.identifier.cmp(&other.identifier));
+        kept
     }
 
     pub(super) fn life_of(&self, identifier: &Identifier) -> Life {
@@ -557,6 +574,24 @@ mod tests {
         assert_eq!(seen(&mut state, "Db", at(SERVED - 1)), ("aged", true));
         assert_eq!(seen(&mut state, "Db", at(SERVED)), ("wait", true));
         assert_eq!(state.counts().bytes, 0);
+    }
+
+    #[test]
+    fn what_is_kept_is_listed_by_identifier_until_it_is_too_old_and_listing_is_no_read() {
+        let mut state = state();
+        fetch(&mut state, "Smtp", 0, value(8));
+        fetch(&mut state, "Db", 0, value(8));
+        fetch(&mut state, "Gone", 0, failure(&identifiers::IDENTIFIER_UNKNOWN));
+        let counts = state.counts();
+        let listed = |seconds: u64| {
+            let kept = state.kept(at(seconds)).into_iter();
+            kept.map(|kept| (kept.identifier.to_string(), kept.age.as_secs(), kept.is_fresh)).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(FRESH - 1), [("Db".to_owned(), FRESH - 1, true), ("Smtp".to_owned(), FRESH - 1, true)]);
+        assert_eq!(listed(SERVED - 1)[1], ("Smtp".to_owned(), SERVED - 1, false));
+        assert_eq!(listed(SERVED), []);
+        assert_eq!(state.counts(), counts);
+        assert_eq!(state.next_ahead(at(FRESH * 2)), None, "nobody read it");
     }
 
     /// What is refreshed ahead at this second, and in how many seconds there is more of it.

@@ -58,6 +58,7 @@ macro_rules! codes {
     };
 }
 
+pub mod broker;
 pub mod directory;
 pub mod identifiers;
 pub mod internal;
@@ -66,9 +67,14 @@ pub mod settings;
 pub mod usage;
 pub mod vault;
 
+/// The code of that number, for whoever reads it from an answer.
+pub fn by_id(id: &str) -> Option<&'static Code> {
+    all().find(|code| code.id == id)
+}
+
 /// Every code, in order of its number.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    [usage::ALL, settings::ALL, identifiers::ALL, directory::ALL, vault::ALL, server::ALL, internal::ALL]
+    [usage::ALL, settings::ALL, identifiers::ALL, directory::ALL, vault::ALL, broker::ALL, server::ALL, internal::ALL]
         .into_iter()
         .flatten()
         .copied()
