@@ -7,8 +7,8 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, SHA384, SHA512, digest};
 use credstore_protocol::encoding::base64_any;
 use credstore_protocol::key_vault::keys::{
-    CreateKey, EncryptionAlgorithm, KeyBundle, KeyOperationResult, RotationPolicy, SignRequest, SignatureAlgorithm,
-    UpdateKey, VerifyRequest, VerifyResult,
+    CreateKey, EncryptionAlgorithm, JsonWebKey, KeyBundle, KeyOperationResult, PrivateJsonWebKey, RotationPolicy,
+    SignRequest, SignatureAlgorithm, UpdateKey, VerifyRequest, VerifyResult,
 };
 use credstore_protocol::{ObjectName, ObjectVersion, Secret};
 use http::Method;
@@ -82,6 +82,20 @@ impl KeyVaultClient {
     /// Makes a key, or a new version of it. Permission: Create.
     pub async fn create_key(&self, name: &ObjectName, create: &CreateKey, when: When) -> Result<KeyBundle, AzureError> {
         self.door().json(about::<Keys>(Method::POST, "/create", name, "Create").with_json(create), when).await
+    }
+
+    /// Imports a key, or a new version of it; `properties` has its operations, dates and tags. Permission: Import.
+    pub async fn import_key(
+        &self,
+        name: &ObjectName,
+        key: &PrivateJsonWebKey,
+        properties: &UpdateKey,
+        when: When,
+    ) -> Result<KeyBundle, AzureError> {
+        let ask = about::<Keys>(Method::PUT, "", name, "Import");
+        let none = Secret::from(String::new());
+        let ask = ask.with_value(import_body(key, properties), key.d.as_ref().unwrap_or(&none));
+        self.door().json(ask, when).await
     }
 
     /// Changes properties of the current version, or of `version`. Permission: Update.
@@ -162,6 +176,46 @@ impl KeyVaultClient {
     }
 }
 
+/// The body of Import: the members of the key's public half, then the private numbers, in a buffer that never grows.
+fn import_body(key: &PrivateJsonWebKey, properties: &UpdateKey) -> Zeroizing<Vec<u8>> {
+    let public = JsonWebKey {
+        kid: None,
+        kty: key.kty,
+        key_ops: properties.key_ops.clone(),
+        n: key.n.clone(),
+        e: key.e.clone(),
+        crv: key.crv,
+        x: key.x.clone(),
+        y: key.y.clone(),
+    };
+    let rest = UpdateKey { key_ops: None, ..properties.clone() };
+    let (public, rest) =
+        (serde_json::to_vec(&public).unwrap_or_default(), serde_json::to_vec(&rest).unwrap_or_default());
+    let private =
+        [("d", &key.d), ("p", &key.p), ("q", &key.q), ("dp", &key.dp), ("dq", &key.dq), ("qi", &key.qi), ("k", &key.k)];
+    let length: usize =
+        private.iter().flat_map(|(_, number)| *number).map(|it| it.expose_secret().len() * 6 + 16).sum();
+    let room = public.len() + rest.len() + length + 16;
+    let mut body = Zeroizing::new(Vec::with_capacity(room));
+    body.extend_from_slice(br#"{"key":"#);
+    body.extend_from_slice(public.strip_suffix(b"}").unwrap_or(&public));
+    for (name, number) in private {
+        let Some(number) = number else { continue };
+        body.extend_from_slice(b",\"");
+        body.extend_from_slice(name.as_bytes());
+        body.extend_from_slice(b"\":");
+        // Writing a string into a vector cannot go wrong.
+        let _ = serde_json::to_writer(&mut *body, number.expose_secret());
+    }
+    body.push(b'}');
+    if rest.len() > 2 {
+        body.push(b',');
+    }
+    body.extend_from_slice(rest.get(1..).unwrap_or(b"}"));
+    debug_assert_eq!(body.capacity(), room, "the buffer did not grow");
+    body
+}
+
 /// The body of an operation on bytes in a buffer that never grows. Names of algorithms have nothing to escape, and what
 /// is not base64url the vault refuses.
 fn crypt_body(algorithm: EncryptionAlgorithm, value: &Secret) -> Zeroizing<Vec<u8>> {
@@ -187,6 +241,27 @@ mod tests {
             assert_eq!(body.capacity(), value.len() * 6 + 64);
             let read: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(read, serde_json::json!({"alg": "RSA-OAEP-256", "value": value}));
+        }
+    }
+
+    #[test]
+    fn the_body_of_import_has_every_member_that_is_there() {
+        let sent = [
+            serde_json::json!({"key": {"kty": "EC", "crv": "P-256", "x": "AQ", "y": "Ag", "d": "Aw"}}),
+            serde_json::json!({
+                "key": {"kty": "RSA", "n": "AQ", "e": "AQAB", "d": "A".repeat(9_000), "p": "Ag", "q": "Aw", "dp": "BA",
+                    "dq": "BQ", "qi": "Bg", "key_ops": ["sign"]},
+                "attributes": {"enabled": false},
+                "tags": {"a": "\"b\""},
+            }),
+            serde_json::json!({"key": {"kty": "oct", "k": "\"\\\u{1}".repeat(50)}}),
+        ];
+        for sent in sent {
+            let mut key: PrivateJsonWebKey = serde_json::from_value(sent["key"].clone()).unwrap();
+            let properties: UpdateKey = serde_json::from_value(sent.clone()).unwrap();
+            let properties = UpdateKey { key_ops: key.key_ops.take(), ..properties };
+            let body = import_body(&key, &properties);
+            assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap(), sent);
         }
     }
 

@@ -177,6 +177,10 @@ codes! {
     CA_FILE_UNREADABLE = "CS1215", Invalid, "the CaFile cannot be read",
         "CaFile names a PEM file with further authorities that are trusted for TLS, such as that of the embedded vault \
          or of a proxy. A relative path begins at the folder of the settings file.";
+    KEY_FILE = "CS1216", Invalid, "the file holds no key that can be imported",
+        "A key is imported from a PEM file with one private key: PKCS#8, PKCS#1 (RSA PRIVATE KEY) or SEC 1 (EC PRIVATE \
+         KEY), or PKCS#8 encrypted with a password (PBES2). A vault keeps RSA from 2048 bits and EC on P-256, P-384, \
+         P-521 and P-256K.";
 
     PLAIN_TEXT_STORE = "CS1301", Findings, "the active credential store holds passwords in plain text",
         "credential_store.json is not encrypted: whoever can read the file or its backup has every password. An \

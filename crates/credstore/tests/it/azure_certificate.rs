@@ -1,8 +1,6 @@
 //! Certificates against the real `openssl`: its files work here, ours work there.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use credstore::azure::assertion;
 use credstore::azure::certificate::{
@@ -13,24 +11,7 @@ use credstore::protocol::encoding::{base64_any, base64url};
 use credstore::protocol::{Secret, Timestamp};
 use proptest::prelude::*;
 
-use crate::azure_support::{CLIENT, Folder, NOW, certificate, client_id, generated};
-
-/// Runs `openssl` in the folder, with `input` on standard input, and gives its output.
-fn openssl(folder: &Folder, arguments: &str, input: &str) -> String {
-    let mut child = Command::new("openssl")
-        .args(arguments.split(' '))
-        .current_dir(&folder.0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("openssl is installed");
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "openssl {arguments}: {said}");
-    String::from_utf8_lossy(&output.stdout).into_owned() + &said
-}
+use crate::azure_support::{CLIENT, Folder, NOW, certificate, client_id, generated, openssl};
 
 /// The first command of the set-up guide, answered with Enter, as the guide says.
 const GUIDE_MAKE: &str =

@@ -1,5 +1,7 @@
 //! An Azure in memory for the tests: a transport that answers by a function and remembers what it was sent.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use credstore::azure::certificate::{GeneratedCertificate, SigningCertificate, generate};
@@ -239,4 +241,21 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Runs `openssl` in the folder, with `input` on standard input, and gives its output.
+pub(crate) fn openssl(folder: &Folder, arguments: &str, input: &str) -> String {
+    let mut child = Command::new("openssl")
+        .args(arguments.split(' '))
+        .current_dir(&folder.0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl is installed");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "openssl {arguments}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &said
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use credstore::Diagnosis;
 use credstore::azure::certificate::{SigningCertificate, generate, public_certificate};
+use credstore::azure::key_form::private_key;
 use credstore::codes::{self, Code};
 use credstore::{connection_string, settings};
 
@@ -68,6 +69,7 @@ fn about_certificates() -> Vec<Diagnosis> {
     let mut found: Vec<_> =
         errors.into_iter().chain([exposed]).map(|error| error.diagnosis(Some(Path::new("my.pem")), None)).collect();
     found.push(generate("CN=a", 1024, 1, NOW).err().unwrap().into());
+    found.push(private_key("no key", None).unwrap_err().diagnosis(Path::new("my.pem")));
     found
 }
 

@@ -4,6 +4,7 @@ mod azure_addresses;
 mod azure_certificate;
 mod azure_certificate_dates;
 mod azure_https;
+mod azure_key_form;
 mod azure_management;
 mod azure_paging;
 mod azure_pem_mutations;
