@@ -136,6 +136,42 @@ pub(crate) fn read_with_metadata(path: &Path) -> Result<(Zeroizing<Vec<u8>>, std
     }
 }
 
+/// As [`read`], where `-` is standard input.
+pub(crate) fn read_or_stdin(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    if path != Path::new("-") {
+        return read(path);
+    }
+    let bytes = read_stream(&mut io::stdin().lock(), FILE_MAX)?;
+    bytes.ok_or_else(|| unreadable(Path::new("standard input"), "it is larger than 16 MiB"))
+}
+
+/// Everything of a stream into memory that is wiped; `None` when it has more than `most` bytes.
+///
+/// # Errors
+/// CS0103 when the system refuses.
+pub(crate) fn read_stream(stream: &mut dyn Read, most: u64) -> Result<Option<Zeroizing<Vec<u8>>>, CliError> {
+    // All the room at once: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+    let mut piece = Zeroizing::new([0u8; 8192]);
+    loop {
+        let count = stream.read(&mut piece[..]).map_err(|error| {
+            Diagnosis::error(&usage::INPUT_NEEDED, "standard input cannot be read").cause(error.to_string())
+        })?;
+        if count == 0 {
+            return Ok(Some(bytes));
+        }
+        if (bytes.len() + count) as u64 > most {
+            return Ok(None);
+        }
+        if bytes.len() + count > bytes.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * bytes.capacity()));
+            larger.extend_from_slice(&bytes);
+            bytes = larger;
+        }
+        bytes.extend_from_slice(&piece[..count]);
+    }
+}
+
 /// Reads a whole text file.
 ///
 /// # Errors

@@ -85,28 +85,11 @@ fn last_option(command: &str) -> &str {
 }
 
 fn from_stdin(stdin: &mut dyn Read, keep_newline: bool) -> Result<(Secret, bool), CliError> {
-    // All the room at once: a vector that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
-    let mut piece = Zeroizing::new([0u8; 8192]);
-    loop {
-        let count = stdin.read(&mut piece[..]).map_err(|error| {
-            Diagnosis::error(&usage::INPUT_NEEDED, "standard input cannot be read").cause(error.to_string())
-        })?;
-        if count == 0 {
-            break;
-        }
-        if (bytes.len() + count) as u64 > STDIN_MAX {
-            return Err(Diagnosis::error(&usage::INPUT_NEEDED, "standard input is larger than any secret")
-                .cause("a secret of Key Vault has at most 25,600 bytes")
-                .into());
-        }
-        if bytes.len() + count > bytes.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(2 * bytes.capacity()));
-            larger.extend_from_slice(&bytes);
-            bytes = larger;
-        }
-        bytes.extend_from_slice(&piece[..count]);
-    }
+    let Some(mut bytes) = files::read_stream(stdin, STDIN_MAX)? else {
+        return Err(Diagnosis::error(&usage::INPUT_NEEDED, "standard input is larger than any secret")
+            .cause("a secret of Key Vault has at most 25,600 bytes")
+            .into());
+    };
     if bytes.is_empty() {
         return Err(Diagnosis::error(&usage::NOTHING_AT_STDIN, "nothing came from standard input")
             .cause("standard input is not a terminal, so the value was expected there")

@@ -1,5 +1,7 @@
 //! `vault key`: every verb, with openssl on the other side.
 
+use credstore_protocol::encoding::base64_any;
+
 use crate::bench::{Bench, mode, text};
 
 fn key<'a>(verb: &[&'a str]) -> Vec<&'a str> {
@@ -111,15 +113,20 @@ fn a_key_goes_through_all_its_verbs() {
     let refused = bench.fails(7, &key(&["sign", "-n", "Signing", "--algorithm", "ES256", "--digest", digest]));
     assert!(refused.starts_with("error[CS4006]: Signing is disabled\n"), "{refused}");
 
-    let policy = bench.ok(&key(&["rotation-policy", "-n", "Signing"]));
+    let policy = bench.ok(&key(&["rotation-policy", "show", "-n", "Signing"]));
     assert!(policy.contains("Notify  P30D before expiry"), "{policy}");
     let wanted = r#"{"lifetimeActions": [{"trigger": {"timeAfterCreate": "P90D"}, "action": {"type": "Rotate"}}],
         "attributes": {"expiryTime": "P120D"}}"#;
     std::fs::write(bench.path("policy.json"), wanted).unwrap();
-    let policy = bench.ok(&key(&["rotation-policy", "-n", "Signing", "--set", "policy.json"]));
+    let policy = bench.ok(&key(&["rotation-policy", "update", "-n", "Signing", "--value", "policy.json"]));
     assert!(policy.contains("versions live P120D\n") && policy.contains("Rotate  P90D after creation\n"), "{policy}");
     std::fs::write(bench.path("policy.json"), "[").unwrap();
-    assert!(bench.fails(2, &key(&["rotation-policy", "-n", "Signing", "--set", "policy.json"])).contains("line 1"));
+    let update = |value| key(&["rotation-policy", "update", "-n", "Signing", "--value", value]);
+    assert!(bench.fails(2, &update("policy.json")).contains("policy.json is no rotation policy\n  cause  line 1"));
+    assert!(bench.fails(2, &update("{")).contains("--value is no rotation policy"));
+    let shown = bench.ok(&key(&["rotation-policy", "show", "-n", "Signing", "-o", "json"]));
+    let wanted = shown.replace("P90D", "P80D");
+    assert!(bench.ok(&update(&wanted)).contains("Rotate  P80D after creation\n"), "what show gives, update takes");
 
     bench.ok(&key(&["backup", "-n", "Signing", "--file", "key.backup"]));
     assert!(bench.ok(&key(&["delete", "-n", "Signing", "--yes"])).contains("recoverable until"));
@@ -132,6 +139,114 @@ fn a_key_goes_through_all_its_verbs() {
     bench.ok(&key(&["purge", "-n", "Signing", "--yes", "--confirm", "Signing"]));
     bench.ok(&key(&["restore", "--file", "key.backup"]));
     assert!(bench.ok(&key(&["list"])).contains("Signing"));
+}
+
+#[test]
+fn keys_of_openssl_are_imported_and_sign() {
+    let bench = Bench::with_vault();
+    bench.openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem");
+    bench.openssl("rsa -traditional -in rsa.pem -out pkcs1.pem");
+    bench.openssl("ecparam -name secp384r1 -genkey -noout -out ec.pem");
+    bench.openssl("pkcs8 -topk8 -in rsa.pem -out locked.pem -passout pass:word");
+    std::fs::write(bench.path("word"), "word\n").unwrap();
+    std::fs::write(bench.path("release"), "what is signed").unwrap();
+    for (name, file, more, kind) in [
+        ("pkcs8", "rsa.pem", &[][..], "RSA 2048"),
+        ("pkcs1", "pkcs1.pem", &[], "RSA 2048"),
+        ("locked", "locked.pem", &["--pem-password-file", "word"], "RSA 2048"),
+        ("ec", "ec.pem", &["--ops", "sign", "--tags", "a=b", "--expires", "2035-01-01"], "EC P-384"),
+    ] {
+        let made = bench.ok(&key(&[&["import", "-n", name, "--pem-file", file], more].concat()));
+        assert!(made.starts_with(&format!("{name}  imported, version ")) && made.contains(kind), "{made}");
+        let public = bench.ok(&key(&["download", "-n", name, "--file", "-"]));
+        let source = if name == "ec" { "ec.pem" } else { "rsa.pem" };
+        assert_eq!(public, bench.openssl(&format!("pkey -in {source} -pubout")), "{name}");
+    }
+    bench.ok(&key(&["sign", "-n", "locked", "--algorithm", "RS256", "--file", "release", "--out", "release.sig"]));
+    bench.openssl("pkey -in rsa.pem -pubout -out rsa.pub");
+    bench.openssl("dgst -sha256 -verify rsa.pub -signature release.sig release");
+    let shown = bench.ok(&key(&["show", "-n", "ec"]));
+    for line in ["Operations        sign\n", "Tags              a=b\n", "Expires           2035-01-01T00:00:00Z\n"] {
+        assert!(shown.contains(line), "{line} in {shown}");
+    }
+    let piped =
+        bench.fed(&key(&["import", "-n", "piped", "--pem-file", "-"]), &std::fs::read(bench.path("ec.pem")).unwrap());
+    assert!(piped.status.success(), "{}", text(&piped.stderr));
+
+    let import = |more: &[&'static str]| key(&[&["import", "-n", "never"], more].concat());
+    let locked = bench.fails(3, &import(&["--pem-file", "locked.pem"]));
+    assert!(locked.starts_with("error[CS1216]: the private key is encrypted\n"), "{locked}");
+    assert!(locked.contains("--pem-password-file FILE"), "{locked}");
+    let wrong = bench.fails(3, &import(&["--pem-file", "locked.pem", "--pem-password-file", "release"]));
+    assert!(wrong.contains("the password does not open the private key"), "{wrong}");
+    let typed = bench.fails(2, &import(&["--pem-file", "locked.pem", "--pem-password", "planted"]));
+    assert!(typed.starts_with("error[CS0102]") && !typed.contains("planted"), "{typed}");
+    assert!(bench.fails(3, &import(&["--pem-file", "release"])).contains("holds no private key in PEM"));
+    assert!(bench.ok(&import(&["--pem-file", "ec.pem", "--dry-run"])).contains("would import the key never"));
+    bench.fails(6, &key(&["show", "-n", "never"]));
+}
+
+#[test]
+fn a_public_half_is_written_in_three_forms() {
+    let bench = Bench::with_vault();
+    bench.ok(&key(&["create", "-n", "k", "--kty", "EC", "--curve", "P-256"]));
+    for form in ["PEM", "DER", "JWK"] {
+        bench.ok(&key(&["download", "-n", "k", "--encoding", form, "--file", form]));
+    }
+    let der = std::fs::read(bench.path("DER")).unwrap();
+    bench.openssl("pkey -pubin -in PEM -outform der -out by-openssl");
+    assert_eq!(der, std::fs::read(bench.path("by-openssl")).unwrap());
+    let jwk: serde_json::Value = serde_json::from_slice(&std::fs::read(bench.path("JWK")).unwrap()).unwrap();
+    let number = |name: &str| base64_any(jwk[name].as_str().unwrap()).unwrap();
+    assert_eq!((&jwk["kty"], &jwk["crv"]), (&"EC".into(), &"P-256".into()));
+    // RFC 5480 section 2.2: the key's bits end with the point, whose coordinates are the JWK's.
+    assert!(der.ends_with(&[number("x"), number("y")].concat()));
+    assert!(jwk.get("d").is_none());
+}
+
+#[test]
+fn bytes_come_from_standard_input_and_go_to_standard_output() {
+    let bench = Bench::with_vault();
+    bench.ok(&key(&["create", "-n", "k"]));
+    let fed = |arguments: &[&'static str], input: &[u8]| {
+        let done = bench.fed(&key(arguments), input);
+        assert!(done.status.success(), "{arguments:?}: {}", text(&done.stderr));
+        done.stdout
+    };
+    let crypt = |verb, input: &[u8]| fed(&[verb, "-n", "k", "-a", "RSA-OAEP", "--file", "-", "--out", "-"], input);
+    for (there, back) in [("encrypt", "decrypt"), ("wrap", "unwrap")] {
+        assert_eq!(crypt(back, &crypt(there, &[0, 0xff, 10])), [0, 0xff, 10], "{there}");
+    }
+    let signature = fed(&["sign", "-n", "k", "-a", "RS256", "--file", "-", "--out", "-"], b"what is signed");
+    assert_eq!(signature.len(), 256);
+    std::fs::write(bench.path("file"), "what is signed").unwrap();
+    let verify = ["verify", "-n", "k", "-a", "RS256", "--file"];
+    fed(&[&verify[..], &["file", "--signature", "-"]].concat(), &signature);
+    std::fs::write(bench.path("signature"), &signature).unwrap();
+    fed(&[&verify[..], &["-", "--signature", "signature"]].concat(), b"what is signed");
+    let both = bench.fails(2, &key(&[&verify[..], &["-", "--signature", "-"]].concat()));
+    assert!(both.contains("are both standard input"), "{both}");
+}
+
+#[test]
+fn a_key_is_created_with_the_options_of_az() {
+    let bench = Bench::with_vault();
+    for (options, kind) in [
+        (&["--kty", "RSA", "--size", "3072"][..], "RSA 3072"),
+        (&["--size", "2048"], "RSA 2048"),
+        (&["--kty", "ec", "--curve", "P-521"], "EC P-521"),
+        (&["--curve", "p-256k"], "EC P-256K"),
+        (&["--kty", "EC"], "EC P-256"),
+    ] {
+        let made = bench.ok(&key(&[&["create", "-n", "k"], options].concat()));
+        assert!(made.contains(&format!("…  {kind}   ")), "{options:?}: {made}");
+    }
+    let hardware = bench.fails(2, &key(&["create", "-n", "k", "--kty", "RSA-HSM"]));
+    assert!(hardware.contains("CS4"), "the vault's own answer: {hardware}");
+    for options in [&["--kind", "rsa", "--kty", "RSA"][..], &["--size", "2048", "--curve", "P-256"], &["--kty", "DSA"]]
+    {
+        bench.fails(2, &key(&[&["create", "-n", "k"], options].concat()));
+    }
 }
 
 #[test]

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use clap::Args;
 use credstore::azure::KeyVaultClient;
-use credstore::codes::usage;
+use credstore::codes::{usage, vault as codes};
 use credstore::diagnosis::Diagnosis;
-use credstore_protocol::{ObjectName, ObjectVersion, Timestamp};
+use credstore_protocol::{ObjectName, ObjectVersion, Secret, Timestamp};
+use zeroize::Zeroizing;
 
 use crate::errors::CliError;
 use crate::files::{self, Existing};
 use crate::names;
+use crate::output::Output;
 use crate::site::{self, Absent};
 use crate::time_text::parse;
 use crate::world::World;
@@ -80,4 +82,53 @@ pub(super) fn moment(text: Option<&String>) -> Result<Option<Timestamp>, CliErro
 pub(super) fn write(file: &Path, bytes: &[u8], mode: u32, world: &World) -> Result<(), CliError> {
     let existing = if world.globals.yes { Existing::Replace } else { Existing::Keep };
     files::write(file, bytes, mode, existing)
+}
+
+/// Writes bytes to a file as [`write`] does, or to standard output when the file is `-`. Answers whether it
+/// was a file.
+pub(super) fn write_or_print(
+    (file, bytes): (&Path, &[u8]),
+    mode: u32,
+    world: &World,
+    out: &mut Output,
+) -> Result<bool, CliError> {
+    if file == Path::new("-") {
+        out.secret(bytes);
+        return Ok(false);
+    }
+    write(file, bytes, mode, world)?;
+    Ok(true)
+}
+
+/// The password in a file; one final newline is dropped.
+pub(super) fn password_in(file: &Path) -> Result<Secret, CliError> {
+    let text = files::read_text(file)?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(Secret::from(Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned())))
+}
+
+/// CS0102 for `--password` and its like.
+pub(super) fn password_refused(instead: String) -> CliError {
+    Diagnosis::error(&usage::VALUE_ON_COMMAND_LINE, "a password is not accepted on the command line")
+        .cause("other users see it in the process list, and the shell keeps it in its history")
+        .fix(instead)
+        .note("the password you typed is now in your shell history: remove it there, and choose another")
+        .into()
+}
+
+/// What an answer has to have: an empty file in its place would pass for a result.
+pub(super) fn there<T>(part: Option<T>) -> Result<T, CliError> {
+    part.ok_or_else(|| Diagnosis::error(&codes::ANSWER_UNUSABLE, "the vault's answer lacks what was asked for").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_what_was_asked_for_is_an_error_and_an_empty_value_is_not() {
+        let lacking = there(None::<&str>).unwrap_err();
+        assert_eq!(lacking.code().map(|code| code.id), Some(codes::ANSWER_UNUSABLE.id));
+        assert_eq!(there(Some("")).unwrap(), "");
+    }
 }

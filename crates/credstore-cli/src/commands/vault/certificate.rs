@@ -20,7 +20,7 @@ use credstore_protocol::{ObjectName, Secret, pem};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::at::{Named, version, write};
+use super::at::{Named, password_in, password_refused, there, version, write};
 use super::certificate_text::{self as shown, pem_of};
 use super::object::{self, Shown, name_and_version};
 use crate::cli::Change;
@@ -283,11 +283,6 @@ fn attributes(enabled: Option<bool>) -> Option<CertificateAttributes> {
     enabled.map(|enabled| CertificateAttributes { enabled: Some(enabled), ..CertificateAttributes::default() })
 }
 
-/// What an answer has to have: an empty file in its place would pass for a result.
-fn there<T>(part: Option<T>) -> Result<T, CliError> {
-    part.ok_or_else(|| Diagnosis::error(&codes::ANSWER_UNUSABLE, "the vault's answer lacks what was asked for").into())
-}
-
 /// Says what became of a certificate.
 async fn made(
     vault: &KeyVaultClient,
@@ -391,14 +386,8 @@ impl Import {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let name = names::secret(&self.at.name)?;
         if self.password.is_some() {
-            return Err(Diagnosis::error(
-                &usage::VALUE_ON_COMMAND_LINE,
-                "a password is not accepted on the command line",
-            )
-            .cause("other users see it in the process list, and the shell keeps it in its history")
-            .fix(format!("credstore vault certificate import -n {name} --file FILE --password-file FILE"))
-            .note("the password you typed is now in your shell history: remove it there, and choose another")
-            .into());
+            let instead = format!("credstore vault certificate import -n {name} --file FILE --password-file FILE");
+            return Err(password_refused(instead));
         }
         let bytes = files::read(&self.file)?;
         let value = match std::str::from_utf8(&bytes) {
@@ -426,12 +415,6 @@ impl Import {
         let imported = vault.import_certificate(&name, given, &rest, site::when(world)).await;
         said(&imported.map_err(|error| Diagnosis::from(&error))?, "imported", world, out)
     }
-}
-
-fn password_in(file: &std::path::Path) -> Result<Secret, CliError> {
-    let text = files::read_text(file)?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(Secret::from(Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned())))
 }
 
 /// Show a certificate

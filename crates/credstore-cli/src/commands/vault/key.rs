@@ -1,30 +1,23 @@
 //! `credstore vault key`: keys of a vault and what is done with them, as `az keyvault key`.
 //!
-//! The private half never leaves the vault, so there is no verb that shows it. What is decrypted goes to a file of mode
-//! 0600, or to standard output when it is asked for with `--out -`.
-
-use std::path::{Path, PathBuf};
+//! The private half never leaves the vault, so there is no verb that shows it. Files are in
+//! [`key_file`](super::key_file), what is done with a key in [`key_use`](super::key_use).
 
 use clap::{Args, Subcommand, ValueEnum};
-use credstore::azure::keys::digest_for;
 use credstore::azure::{KeyCrypt, Keys};
-use credstore::codes::{usage, vault as codes};
 use credstore::diagnosis::Diagnosis;
-use credstore_protocol::Secret;
-use credstore_protocol::encoding::{base64_any, base64url, hex_any};
 use credstore_protocol::key_vault::keys::{
-    CreateKey, Curve, EncryptionAlgorithm, KeyAttributes, KeyBundle, KeyOperation, KeyType, RotationPolicy,
-    SignRequest, SignatureAlgorithm, UpdateKey, VerifyRequest,
+    CreateKey, Curve, KeyAttributes, KeyBundle, KeyOperation, KeyType, UpdateKey,
 };
-use serde_json::json;
-use zeroize::Zeroizing;
 
-use super::at::{Named, moment, version, write};
-use super::key_text::{self as shown, pem_of};
+use super::at::{Named, moment, version};
+use super::key_file::{Download, Import};
+use super::key_policy::Policy;
+use super::key_text as shown;
+use super::key_use::{Crypt, Sign, Verify};
 use super::object::{self, Shown, name_and_version};
 use crate::cli::Change;
 use crate::errors::CliError;
-use crate::files;
 use crate::names;
 use crate::output::Output;
 use crate::site;
@@ -45,6 +38,7 @@ pub(super) struct Key {
 #[derive(Subcommand, Debug)]
 enum KeyCommand {
     Create(Create),
+    Import(Import),
     Show(Show),
     /// List the keys of a vault
     #[command(before_help = "Example\n  credstore vault key list --vault-name acme-pm-kv")]
@@ -107,6 +101,7 @@ impl Key {
     pub(super) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         match self.command {
             KeyCommand::Create(command) => command.run(world, out).await,
+            KeyCommand::Import(command) => command.run(world, out).await,
             KeyCommand::Show(command) => command.run(world, out).await,
             KeyCommand::List(command) => command.run::<Keys>(world, out).await,
             KeyCommand::ListVersions(command) => command.run::<Keys>(world, out).await,
@@ -164,9 +159,38 @@ impl Kind {
     }
 }
 
+/// Kind and size of a key, in one word or as `az` spells them.
+#[derive(Args, Debug)]
+struct Shape {
+    /// Kind of the key; rsa when nothing else is said
+    #[arg(long, value_name = "KIND", value_enum, ignore_case = true)]
+    kind: Option<Kind>,
+    /// RSA or EC, as az spells it: instead of --kind
+    #[arg(long, value_name = "TYPE", value_parser = key_type, conflicts_with = "kind")]
+    kty: Option<KeyType>,
+    /// Bits of an RSA key, as az spells it: 2048, 3072 or 4096
+    #[arg(long, value_name = "BITS", conflicts_with_all = ["kind", "curve"])]
+    size: Option<u32>,
+    /// Curve of an EC key, as az spells it: P-256, P-384, P-521 or P-256K
+    #[arg(long, value_name = "CURVE", value_parser = curve, conflicts_with = "kind")]
+    curve: Option<Curve>,
+}
+
+impl Shape {
+    /// Whoever names a curve and no type wants EC. What does not fit together the vault refuses.
+    fn parts(&self) -> (KeyType, Option<u32>, Option<Curve>) {
+        match (self.kind, self.kty, self.curve) {
+            (Some(kind), _, _) => kind.parts(),
+            (None, Some(kty), curve) => (kty, self.size, curve),
+            (None, None, Some(curve)) => (KeyType::Ec, self.size, Some(curve)),
+            (None, None, None) => (KeyType::Rsa, self.size.or(Some(2048)), None),
+        }
+    }
+}
+
 /// What may be said about a key when it is made, and later.
 #[derive(Args, Debug)]
-struct Properties {
+pub(super) struct Properties {
     /// Not to be used from this time on: 2027-06-01 or 2027-06-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
@@ -182,6 +206,16 @@ struct Properties {
 }
 
 impl Properties {
+    /// What changes, or is said of a key that is imported.
+    pub(super) fn update(&self, enabled: Option<bool>) -> Result<UpdateKey, CliError> {
+        Ok(UpdateKey {
+            key_ops: self.ops.clone(),
+            attributes: self.attributes(enabled)?,
+            tags: self.tags.as_deref().map(names::tags).transpose()?,
+            release_policy: None,
+        })
+    }
+
     fn attributes(&self, enabled: Option<bool>) -> Result<Option<KeyAttributes>, CliError> {
         let (exp, nbf) = (moment(self.expires.as_ref())?, moment(self.not_before.as_ref())?);
         let any = enabled.is_some() || exp.is_some() || nbf.is_some();
@@ -189,7 +223,7 @@ impl Properties {
     }
 }
 
-fn one_of<T: Copy + std::fmt::Display>(all: &[T], text: &str) -> Result<T, String> {
+pub(super) fn one_of<T: Copy + std::fmt::Display>(all: &[T], text: &str) -> Result<T, String> {
     let found = all.iter().find(|one| one.to_string().eq_ignore_ascii_case(text));
     found.copied().ok_or_else(|| {
         let names: Vec<_> = all.iter().map(ToString::to_string).collect();
@@ -197,16 +231,16 @@ fn one_of<T: Copy + std::fmt::Display>(all: &[T], text: &str) -> Result<T, Strin
     })
 }
 
+fn key_type(text: &str) -> Result<KeyType, String> {
+    one_of(KeyType::ALL, text)
+}
+
+fn curve(text: &str) -> Result<Curve, String> {
+    one_of(Curve::ALL, text)
+}
+
 fn operation(text: &str) -> Result<KeyOperation, String> {
     one_of(KeyOperation::ALL, text)
-}
-
-fn signature_algorithm(text: &str) -> Result<SignatureAlgorithm, String> {
-    one_of(SignatureAlgorithm::ALL, text)
-}
-
-fn encryption_algorithm(text: &str) -> Result<EncryptionAlgorithm, String> {
-    one_of(EncryptionAlgorithm::ALL, text)
 }
 
 /// Make a key, or a new version of it
@@ -215,9 +249,8 @@ fn encryption_algorithm(text: &str) -> Result<EncryptionAlgorithm, String> {
 struct Create {
     #[command(flatten)]
     at: Named,
-    /// Kind of the key
-    #[arg(long, value_name = "KIND", value_enum, ignore_case = true, default_value_t = Kind::Rsa)]
-    kind: Kind,
+    #[command(flatten)]
+    shape: Shape,
     #[command(flatten)]
     properties: Properties,
     /// The version cannot be used until it is enabled
@@ -229,7 +262,7 @@ struct Create {
 
 impl Create {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let (kty, key_size, crv) = self.kind.parts();
+        let (kty, key_size, crv) = self.shape.parts();
         let create = CreateKey {
             kty,
             key_size,
@@ -251,7 +284,7 @@ impl Create {
 }
 
 /// Says what became of a key.
-fn said(bundle: &KeyBundle, what: &str, world: &World, out: &mut Output) -> Result<(), CliError> {
+pub(super) fn said(bundle: &KeyBundle, what: &str, world: &World, out: &mut Output) -> Result<(), CliError> {
     out.result(Keys::bundle(bundle), || {
         let (name, version) = name_and_version::<Keys>(Keys::id(bundle));
         let version: String = version.unwrap_or_default().chars().take(6).collect();
@@ -339,247 +372,5 @@ impl Rotate {
         let (vault, name) = self.at.open(world).await?;
         let rotated = vault.rotate_key(&name, site::when(world)).await;
         said(&rotated.map_err(|error| Diagnosis::from(&error))?, "rotated", world, out)
-    }
-}
-
-/// Show or replace the rotation policy of a key
-#[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore vault key rotation-policy --vault-name acme-pm-kv --name signing --set policy.json"
-)]
-struct Policy {
-    #[command(flatten)]
-    at: Named,
-    /// Replace it by the one in FILE, as `rotation-policy -o json` shows it
-    #[arg(long, value_name = "FILE")]
-    set: Option<PathBuf>,
-    #[command(flatten)]
-    change: Change,
-}
-
-impl Policy {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let name = names::secret(&self.at.name)?;
-        let policy = match &self.set {
-            None => {
-                let (vault, name) = self.at.open(world).await?;
-                vault.key_rotation_policy(&name, site::when(world)).await
-            }
-            Some(file) => {
-                let policy = policy_in(file)?;
-                if self.change.only_said(&format!("set the rotation policy of {name}"), out)? {
-                    return Ok(());
-                }
-                let (vault, name) = self.at.open(world).await?;
-                vault.set_key_rotation_policy(&name, &policy, site::when(world)).await
-            }
-        };
-        let policy = policy.map_err(|error| Diagnosis::from(&error))?;
-        // A message of ours always has a JSON form.
-        out.result(serde_json::to_value(&policy).unwrap_or_default(), || {
-            let mut text =
-                format!("{name}  versions live {}\n", policy.attributes.expiry_time.as_deref().unwrap_or("on"));
-            for action in &policy.lifetime_actions {
-                let (after, before) = (&action.trigger.time_after_create, &action.trigger.time_before_expiry);
-                let when = match (after, before) {
-                    (Some(after), _) => format!("{after} after creation"),
-                    (None, Some(before)) => format!("{before} before expiry"),
-                    (None, None) => "never".to_owned(),
-                };
-                text += &format!("  {}  {when}\n", action.action.kind);
-            }
-            text
-        })
-    }
-}
-
-fn policy_in(file: &Path) -> Result<RotationPolicy, CliError> {
-    let text = files::read_text(file)?;
-    serde_json::from_str(&text).map_err(|error| {
-        Diagnosis::error(&usage::COMMAND_LINE, format!("{} is no rotation policy", file.display()))
-            .cause(format!("line {}, column {}", error.line(), error.column()))
-            .fix("credstore vault key rotation-policy --name NAME -o json   shows one")
-            .into()
-    })
-}
-
-/// Write the public half of a key to a file, as PEM
-#[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore vault key download --vault-name acme-pm-kv --name signing --file signing.pub"
-)]
-struct Download {
-    #[command(flatten)]
-    at: Named,
-    /// This version instead of the current one
-    #[arg(long, value_name = "V")]
-    version: Option<String>,
-    /// File to write
-    #[arg(long, short, value_name = "FILE")]
-    file: PathBuf,
-}
-
-impl Download {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let version = version("key", self.version.as_ref())?;
-        let (vault, name) = self.at.open(world).await?;
-        let bundle = vault.object::<Keys>(&name, version.as_ref(), site::when(world)).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
-        let Some(text) = pem_of(&bundle.key) else {
-            return Err(Diagnosis::error(
-                &codes::UPSTREAM_SECRET_MISSING,
-                format!("{name} has no public half to write"),
-            )
-            .cause(format!("the vault answered a key of kind {}", bundle.key.kty))
-            .into());
-        };
-        write(&self.file, text.as_bytes(), 0o644, world)?;
-        let file = self.file.display().to_string();
-        out.result(json!({ "name": name.as_str(), "file": file, "kid": bundle.key.kid }), || {
-            format!("{name}  public half in {file}\n")
-        })
-    }
-}
-
-/// What is signed: a file, or its digest.
-#[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
-struct Signed {
-    /// The file; its digest is made here
-    #[arg(long, short, value_name = "FILE")]
-    file: Option<PathBuf>,
-    /// The digest itself, hexadecimal or base64
-    #[arg(long, value_name = "DIGEST")]
-    digest: Option<String>,
-}
-
-impl Signed {
-    fn digest(&self, algorithm: SignatureAlgorithm) -> Result<String, CliError> {
-        if let Some(text) = &self.digest {
-            let bytes = hex_any(text)
-                .or_else(|| base64_any(text))
-                .ok_or_else(|| Diagnosis::error(&usage::COMMAND_LINE, "--digest is neither hexadecimal nor base64"))?;
-            return Ok(base64url(&bytes));
-        }
-        // One of the two is there: clap has seen to it.
-        let bytes = files::read(self.file.as_deref().unwrap_or(Path::new("")))?;
-        let digest = digest_for(algorithm, &bytes).ok_or_else(|| {
-            Diagnosis::error(&usage::COMMAND_LINE, "RSNULL signs what --digest gives")
-                .cause("it names no hash for --file")
-        })?;
-        Ok(base64url(&digest))
-    }
-}
-
-/// Sign a file, or a digest, with a key
-#[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore vault key sign --name signing --algorithm ES256 --file release.tar --out release.sig"
-)]
-struct Sign {
-    #[command(flatten)]
-    at: Named,
-    /// This version instead of the current one
-    #[arg(long, value_name = "V")]
-    version: Option<String>,
-    /// RS256, PS256, ES256 and so on
-    #[arg(long, short, value_name = "ALGORITHM", value_parser = signature_algorithm)]
-    algorithm: SignatureAlgorithm,
-    #[command(flatten)]
-    signed: Signed,
-    /// File for the signature, as its bytes are; without it the signature is printed in base64url
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-}
-
-impl Sign {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let version = version("key", self.version.as_ref())?;
-        let request = SignRequest { alg: self.algorithm, value: self.signed.digest(self.algorithm)? };
-        let (vault, name) = self.at.open(world).await?;
-        let signed = vault.sign(&name, version.as_ref(), &request, site::when(world)).await;
-        let signed = signed.map_err(|error| Diagnosis::from(&error))?;
-        let signature = base64url(&signed.bytes);
-        let object = json!({ "kid": signed.kid, "algorithm": self.algorithm, "signature": signature });
-        let Some(file) = &self.out else { return out.result(object, || format!("{signature}\n")) };
-        write(file, &signed.bytes, 0o644, world)?;
-        out.result(object, || format!("{name}  signature in {}\n", file.display()))
-    }
-}
-
-/// Verify a signature with a key; exit code 10 when it is wrong
-#[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore vault key verify --name signing --algorithm ES256 --file release.tar --signature release.sig"
-)]
-struct Verify {
-    #[command(flatten)]
-    at: Named,
-    /// This version instead of the current one
-    #[arg(long, value_name = "V")]
-    version: Option<String>,
-    /// RS256, PS256, ES256 and so on
-    #[arg(long, short, value_name = "ALGORITHM", value_parser = signature_algorithm)]
-    algorithm: SignatureAlgorithm,
-    #[command(flatten)]
-    signed: Signed,
-    /// File with the signature, as `sign --out` writes it
-    #[arg(long, value_name = "FILE")]
-    signature: PathBuf,
-}
-
-impl Verify {
-    async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let version = version("key", self.version.as_ref())?;
-        let signature = base64url(&files::read(&self.signature)?);
-        let digest = self.signed.digest(self.algorithm)?;
-        let request = VerifyRequest { alg: self.algorithm, digest, value: signature };
-        let (vault, name) = self.at.open(world).await?;
-        let verified = vault.verify(&name, version.as_ref(), &request, site::when(world)).await;
-        let verified = verified.map_err(|error| Diagnosis::from(&error))?;
-        if !verified.value {
-            return Err(Diagnosis::error(&codes::SIGNATURE_WRONG, format!("the signature was not made with {name}"))
-                .cause("the file, the signature, the algorithm or the version is another")
-                .into());
-        }
-        out.result(json!({ "name": name.as_str(), "valid": true }), || format!("{name}  the signature is right\n"))
-    }
-}
-
-#[derive(Args, Debug)]
-struct Crypt {
-    #[command(flatten)]
-    at: Named,
-    /// This version instead of the current one
-    #[arg(long, value_name = "V")]
-    version: Option<String>,
-    /// RSA-OAEP-256, RSA-OAEP or RSA1_5
-    #[arg(long, short, value_name = "ALGORITHM", value_parser = encryption_algorithm)]
-    algorithm: EncryptionAlgorithm,
-    /// What goes in
-    #[arg(long, short, value_name = "FILE")]
-    file: PathBuf,
-    /// Where the bytes go that come out, mode 0600; - is standard output
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-}
-
-impl Crypt {
-    async fn run(self, crypt: KeyCrypt, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let version = version("key", self.version.as_ref())?;
-        let value = Secret::from(Zeroizing::new(base64url(&files::read(&self.file)?)));
-        let (vault, name) = self.at.open(world).await?;
-        let request = (crypt, self.algorithm, &value);
-        let done = vault.crypt(&name, version.as_ref(), request, site::when(world)).await;
-        let done = done.map_err(|error| Diagnosis::from(&error))?;
-        if self.out == Path::new("-") {
-            out.secret(&done.bytes);
-            return Ok(());
-        }
-        write(&self.out, &done.bytes, 0o600, world)?;
-        let file = self.out.display().to_string();
-        out.result(json!({ "kid": done.kid, "algorithm": self.algorithm, "file": file }), || {
-            format!("{name}  {} bytes in {file}   mode 0600\n", done.bytes.len())
-        })
     }
 }

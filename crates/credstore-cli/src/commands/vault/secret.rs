@@ -10,7 +10,7 @@ use credstore_protocol::key_vault::{DeletedSecret, SecretAttributes, SecretBundl
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::at::{Named, moment, version, write};
+use super::at::{Named, moment, there, version, write};
 use super::object::{self, Shown, name_and_version};
 use super::secret_json;
 use crate::cli::Change;
@@ -199,7 +199,7 @@ impl Show {
         if !self.reveal {
             return out.result(secret_json::bundle(&bundle), || text(&bundle, world.now()));
         }
-        let value = bundle.value.as_ref().map(credstore_protocol::Secret::expose_secret).unwrap_or_default();
+        let value = there(bundle.value.as_ref().map(credstore_protocol::Secret::expose_secret))?;
         if out.for_people() {
             let shown = Zeroizing::new(format!("{}Value         {value}\n", text(&bundle, world.now())));
             out.secret(shown.as_bytes());
@@ -288,7 +288,7 @@ impl Download {
         let (vault, name) = self.at.open(world).await?;
         let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await;
         let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
-        let value = bundle.value.as_ref().map(credstore_protocol::Secret::expose_secret).unwrap_or_default();
+        let value = there(bundle.value.as_ref().map(credstore_protocol::Secret::expose_secret))?;
         write(&self.file, value.as_bytes(), 0o600, world)?;
         let file = self.file.display().to_string();
         let object: Value = json!({ "name": name.as_str(), "file": file });
