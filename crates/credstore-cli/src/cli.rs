@@ -11,8 +11,8 @@ use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
 
 use crate::commands::{
-    app, cert, check, completions, directory, expand, explain, get, identity_endpoint, list, man, quickstart, run,
-    serve, setup, vault, version,
+    app, broker, cert, check, completions, directory, expand, explain, get, identity_endpoint, list, man, quickstart,
+    run, serve, setup, vault, version,
 };
 use crate::errors::{self, CliError, Style};
 use crate::output::{Format, Output};
@@ -32,6 +32,7 @@ Use passwords by name. Nobody sees them, nothing stores them twice.
 Use         get  list  expand  run
 Configure   setup  check  cert  explain
 Vault       serve  vault  app  directory
+Broker      broker
 Help        completions  man  version
 credstore help COMMAND for more.   Error codes: credstore explain CS3102";
 
@@ -96,6 +97,12 @@ pub(crate) struct Globals {
     /// Time for the whole command: 10s, 500ms, 2m [env CREDSTORE_TIMEOUT]
     #[arg(long, global = true, value_name = "SPAN")]
     pub(crate) timeout: Option<String>,
+    /// Socket of a broker, which is asked instead of the credential store [env CREDSTORE_SOCKET; docs/broker.md]
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "no_broker")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Ask the credential store itself, whatever broker there is
+    #[arg(long, global = true)]
+    pub(crate) no_broker: bool,
     /// Root key of the embedded vault [default root.key in the data folder, or the systemd credential credstore-root-key]
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "passphrase_file")]
     pub(crate) root_key_file: Option<PathBuf>,
@@ -155,6 +162,8 @@ pub(crate) enum Command {
     Vault(vault::Vault),
     App(app::App),
     Directory(directory::Directory),
+    // Values for other processes
+    Broker(broker::Broker),
     // Help
     Completions(completions::Completions),
     Man(man::Man),
@@ -167,7 +176,11 @@ pub(crate) enum Command {
 impl Command {
     /// Whether the command answers requests of others, on all cores.
     pub(crate) fn serves(&self) -> bool {
-        matches!(self, Self::Serve(_) | Self::Quickstart(_))
+        match self {
+            Self::Serve(_) | Self::Quickstart(_) => true,
+            Self::Broker(command) => command.runs(),
+            _ => false,
+        }
     }
 
     /// Whether the command looks at `--timeout` itself: it has something to clean up, which must not happen in the
@@ -193,6 +206,7 @@ impl Command {
             Self::Vault(command) => Box::pin(command.run(world, out)).await,
             Self::App(command) => Box::pin(command.run(world, out)).await,
             Self::Directory(command) => Box::pin(command.run(world, out)).await,
+            Self::Broker(command) => Box::pin(command.run(world, out)).await,
             Self::Completions(command) => command.run(out),
             Self::Man(command) => command.run(out),
             Self::Version(command) => command.run(out),

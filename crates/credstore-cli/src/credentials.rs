@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use credstore::azure::{
-    AzureError, HttpsTransport, KeyVaultClient, ObjectKind, Secrets, TokenSource, TransportOptions, Trust,
+    AzureError, CertificateFile, HttpsTransport, KeyVaultClient, ObjectKind, Secrets, TokenSource, TransportOptions,
+    Trust,
 };
 use credstore::codes::{server as server_codes, settings as codes, vault as vault_codes};
 use credstore::diagnosis::Diagnosis;
 use credstore::reference::Reference;
 use credstore::resolver::{Resolved, Resolver};
-use credstore::settings::{self, AzureKeyVaultSettings, ServerSettings, StoreSettings};
+use credstore::settings::{self, AzureKeyVaultSettings, FileStoreSettings, ServerSettings, StoreSettings};
 use credstore::store::Store;
 use credstore::store::azure_key_vault::{AzureKeyVaultStore, token_source, transport_options};
+use credstore::store::broker::BrokerStore;
 use credstore::store::file::FileStore;
 use credstore::transport::Transport;
 use credstore_protocol::key_vault::SecretItem;
@@ -26,6 +28,7 @@ use credstore_vault::Installation;
 use crate::errors::CliError;
 use crate::output::Output;
 use crate::site::{self, Endpoint};
+use crate::socket;
 use crate::time_text::date;
 use crate::world::World;
 
@@ -52,29 +55,36 @@ impl Credentials {
         Self::of_file(world, &world.settings()).await
     }
 
+    /// What gives current values: the broker, where one is named or found, otherwise the store itself.
+    ///
+    /// # Errors
+    /// As [`Self::open`]. A broker that was named is never replaced by the store.
+    pub(crate) async fn for_use(world: &World) -> Result<Self, CliError> {
+        match socket::way(world) {
+            None => Self::open(world).await,
+            Some(socket) => {
+                let store = Arc::new(BrokerStore::new(&socket));
+                let settings = ServerSettings { file: socket, store: None, references: Vec::new() };
+                let store_name = store.describe();
+                let resolver = Resolver::new(store);
+                Ok(Self { resolver, settings, vault: None, file: None, operated: None, store_name })
+            }
+        }
+    }
+
     /// As [`Self::open`], for the settings in `file`.
     pub(crate) async fn of_file(world: &World, file: &Path) -> Result<Self, CliError> {
         let settings = settings_in(file)?;
         let mut file_store = None;
         let mut operated = None;
         let (store, vault): (Arc<dyn Store>, _) = match &settings.store {
-            None => {
-                return Err(Diagnosis::error(&codes::STORE_NOT_CONFIGURED, "no credential store is configured")
-                    .cause(format!("{} has no entry CredentialStore", file.display()))
-                    .fix("credstore setup embedded   makes a vault on this machine and writes the entry")
-                    .into());
-            }
+            None => return Err(not_configured(file).into()),
             Some(StoreSettings::File(store)) => {
                 let store = Arc::new(FileStore::new(&store.path));
                 file_store = Some(store.clone());
                 (store, None)
             }
-            Some(StoreSettings::EncryptedFile(store)) => {
-                return Err(Diagnosis::error(&codes::ENCRYPTED_FILE, "EncryptedFile is not in this version")
-                    .at(store.place.clone())
-                    .fix("use AzureKeyVault with the embedded vault: credstore setup embedded")
-                    .into());
-            }
+            Some(StoreSettings::EncryptedFile(store)) => return Err(no_encrypted_file(store).into()),
             Some(StoreSettings::AzureKeyVault(vault)) => {
                 let own = own_vault(world, vault).await?;
                 operated = own.as_ref().and_then(|own| own.operated(world, vault));
@@ -243,16 +253,60 @@ pub(crate) fn name_of(item: &SecretItem) -> &str {
     item.id.split("/secrets/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(&item.id)
 }
 
-fn https(world: &World, vault: &AzureKeyVaultSettings) -> Result<Arc<dyn Transport>, CliError> {
+fn not_configured(file: &Path) -> Diagnosis {
+    Diagnosis::error(&codes::STORE_NOT_CONFIGURED, "no credential store is configured")
+        .cause(format!("{} has no entry CredentialStore", file.display()))
+        .fix("credstore setup embedded   makes a vault on this machine and writes the entry")
+}
+
+fn no_encrypted_file(store: &FileStoreSettings) -> Diagnosis {
+    Diagnosis::error(&codes::ENCRYPTED_FILE, "EncryptedFile is not in this version")
+        .at(store.place.clone())
+        .fix("use AzureKeyVault with the embedded vault: credstore setup embedded")
+}
+
+/// A store for a process that runs on.
+pub(crate) struct Lasting {
+    pub(crate) store: Arc<dyn Store>,
+    /// What it signs in with, when it does.
+    pub(crate) certificate: Option<CertificateFile>,
+}
+
+/// The store that `settings` name. A vault is asked over HTTPS, also one of this machine: the data folder is left to
+/// `credstore serve`.
+///
+/// # Errors
+/// When no store is configured, or what is cannot be used.
+pub(crate) fn lasting(settings: &ServerSettings, base: TransportOptions) -> Result<Lasting, Box<Diagnosis>> {
+    match &settings.store {
+        None => Err(Box::new(not_configured(&settings.file))),
+        Some(StoreSettings::EncryptedFile(store)) => Err(Box::new(no_encrypted_file(store))),
+        Some(StoreSettings::File(store)) => {
+            Ok(Lasting { store: Arc::new(FileStore::new(&store.path)), certificate: None })
+        }
+        Some(StoreSettings::AzureKeyVault(vault)) => {
+            let store = Arc::new(AzureKeyVaultStore::connect(vault, base)?);
+            let certificate = Some(CertificateFile::new(&vault.certificate_file, None));
+            Ok(Lasting { store, certificate })
+        }
+    }
+}
+
+/// Proxy and trusted authorities, as the environment names them.
+pub(crate) fn transport_base(world: &World) -> TransportOptions {
     let environment = &world.environment;
     let proxy = ["https_proxy", "HTTPS_PROXY"].iter().find_map(|name| environment.text(name));
     let exempt = ["no_proxy", "NO_PROXY"].iter().find_map(|name| environment.text(name));
-    let base = TransportOptions {
+    TransportOptions {
         trust: Trust::System { instead: environment.path("SSL_CERT_FILE"), also: None },
         https_proxy: proxy.map(str::to_owned),
         no_proxy: exempt.map(str::to_owned),
         ..TransportOptions::default()
-    };
+    }
+}
+
+fn https(world: &World, vault: &AzureKeyVaultSettings) -> Result<Arc<dyn Transport>, CliError> {
+    let base = transport_base(world);
     let transport = HttpsTransport::new(transport_options(vault, base)).map_err(|error| {
         let diagnosis = Diagnosis::from(error);
         match &vault.places.ca_file {

@@ -18,6 +18,7 @@ mod secret_input;
 mod seed;
 mod setup;
 mod site;
+mod socket;
 mod time_text;
 mod world;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use credstore_protocol::{Clock, Timestamp};
+use credstore_protocol::{Clock, SteadyClock, Timestamp};
 
 use crate::cli::Globals;
 use crate::harden::Before;
@@ -53,12 +53,18 @@ impl Clock for SystemClock {
     }
 }
 
+impl SteadyClock for SystemClock {
+    fn elapsed(&self) -> std::time::Duration {
+        credstore::platform::since_boot()
+    }
+}
+
 /// Everything a command may know about the outside.
 pub(crate) struct World {
     pub(crate) environment: Environment,
     pub(crate) terminals: Terminals,
     pub(crate) globals: Globals,
-    pub(crate) clock: std::sync::Arc<dyn Clock>,
+    pub(crate) clock: std::sync::Arc<dyn SteadyClock>,
     pub(crate) before: Before,
 }
 
@@ -97,6 +103,11 @@ impl World {
         let base = self.environment.path("XDG_CONFIG_HOME").unwrap_or_else(|| self.home().join(".config"));
         let configured = base.join("credstore").join(SETTINGS_FILE);
         if !here.exists() && configured.exists() { configured } else { here }
+    }
+
+    /// Whether the settings are chosen: named, or in the current folder.
+    pub(crate) fn has_chosen_settings(&self) -> bool {
+        self.named_settings().is_some() || Path::new(SETTINGS_FILE).exists()
     }
 
     /// The settings file to write when none was named.

@@ -57,7 +57,7 @@ impl Expand {
         let mut values: BTreeMap<Identifier, Resolved> = BTreeMap::new();
         let references = parsed.references();
         if !references.is_empty() {
-            let credentials = Credentials::open(world).await?;
+            let credentials = Credentials::for_use(world).await?;
             for reference in references {
                 if !values.contains_key(&reference.identifier) {
                     let asked = "asked for in the connection string";

@@ -14,6 +14,7 @@ use crate::files::{self, Existing};
 use crate::names;
 use crate::output::Output;
 use crate::site;
+use crate::socket;
 use crate::world::World;
 
 /// Print the value behind an identifier
@@ -37,7 +38,13 @@ impl Get {
     /// Resolves, then writes: no newline at the end in a pipe, one on a terminal.
     pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let identifier = names::identifier(&self.identifier)?;
-        let credentials = Credentials::open(world).await?;
+        let credentials = match self.version.is_some() || self.allow_empty {
+            true => {
+                socket::refuse_named(world, "older versions and empty values")?;
+                Credentials::open(world).await?
+            }
+            false => Credentials::for_use(world).await?,
+        };
         let asked = "asked for on the command line";
         let resolved = match (&self.version, self.allow_empty) {
             (None, false) => Some(credentials.resolve(&identifier, asked, world, out).await?),

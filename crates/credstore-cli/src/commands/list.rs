@@ -12,6 +12,7 @@ use credstore::diagnosis::Diagnosis;
 use crate::credentials::{Credentials, is_denied, name_of};
 use crate::errors::CliError;
 use crate::output::{Output, Table};
+use crate::socket;
 use crate::time_text::{expiry, parse_span, rfc3339, since};
 use crate::world::World;
 
@@ -144,6 +145,7 @@ impl List {
     pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let now = world.now();
         let span = self.expiring.as_deref().map(|text| parse_span(text).ok_or_else(|| no_span(text))).transpose()?;
+        socket::refuse_named(world, "lists")?;
         let credentials = Credentials::open(world).await?;
         let mut rows: Vec<Row> = match credentials.listed(world).await {
             Some(Ok(items)) => items.iter().map(|item| Row::of(item, now)).collect(),

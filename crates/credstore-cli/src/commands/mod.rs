@@ -1,6 +1,7 @@
 //! The commands, one file each: arguments, then what is done with them.
 
 pub(crate) mod app;
+pub(crate) mod broker;
 pub(crate) mod cert;
 pub(crate) mod check;
 pub(crate) mod completions;

@@ -106,7 +106,7 @@ impl Run {
         if wanted.is_empty() {
             return Ok(values);
         }
-        let credentials = Credentials::open(world).await?;
+        let credentials = Credentials::for_use(world).await?;
         for (name, identifier) in wanted {
             match credentials.resolve(&identifier, "asked for by credstore run", world, out).await {
                 Ok(resolved) if resolved.secret().expose_secret().contains('\0') => {

@@ -1,6 +1,7 @@
 //! The binary, as people and scripts use it: real processes, a data folder of its own for each test.
 
 mod bench;
+mod broker;
 mod certificates;
 mod child;
 mod daily;

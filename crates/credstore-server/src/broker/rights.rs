@@ -34,6 +34,11 @@ impl Accounts {
         };
         Self { users: numbered(passwd), groups: numbered(group) }
     }
+
+    /// The number of a group.
+    pub fn group(&self, name: &str) -> Option<u32> {
+        self.groups.get(name).copied()
+    }
 }
 
 /// Why a file of rights is not used.
@@ -228,6 +233,12 @@ mod tests {
 
     fn id(text: &str) -> Identifier {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn accounts_are_known_by_name_and_lines_that_are_none_are_left_out() {
+        let known = accounts();
+        assert_eq!((known.group("mail"), known.group("app"), known.group("broken")), (Some(8), None, None));
     }
 
     #[test]

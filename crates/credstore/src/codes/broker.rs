@@ -31,4 +31,10 @@ codes! {
     OWNER_ONLY = "CS5009", Permission, "this is for the broker's own user",
         "What is kept, reload and stop are for the user that the broker runs as, and for root. Rights to read an identifier do \
          not give them.";
+    BROKER_STALE = "CS5010", NotUsable, "the broker's value is stale",
+        "The broker could not refresh the value within its time, and gave the one it has: it may have been changed since. The \
+         message says how old it is, and the code of what keeps it from being refreshed. After 8 hours it is refused.";
+    BROKER_CANNOT = "CS5011", Usage, "a broker cannot do this",
+        "A broker gives current values to those who may read them, and nothing else: no older versions, no empty values, no \
+         lists. Ask the credential store itself with `--no-broker`, on a machine that has Server Settings and the certificate.";
 }

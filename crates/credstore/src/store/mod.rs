@@ -13,6 +13,7 @@ use crate::codes::identifiers;
 use crate::nearest::nearest;
 
 pub mod azure_key_vault;
+pub mod broker;
 pub mod file;
 
 /// What [`Store::fetch`] gives.

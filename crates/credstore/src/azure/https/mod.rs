@@ -1,11 +1,12 @@
 //! HTTPS for the clients of this crate: verified TLS, bounded time and size, proxies, no redirects.
 //!
-//! Which certificates are trusted is in [`trust`], what went wrong in `failure`. There is no switch that turns
+//! Which certificates are trusted is in [`trust`], what went wrong in `failure`; `unix` is the way to a broker. There is no switch that turns
 //! verification off: whoever has a private authority names its file. No retries here: see [`super::retry`].
 
 mod failure;
 mod names;
 pub mod trust;
+mod unix;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::diagnosis::Diagnosis;
 use crate::transport::{Answer, AnswerMax, Body, Transport, TransportError};
 
 pub use trust::{CaFileError, Trust};
+pub(crate) use unix::UnixTransport;
 
 /// Time to connect, TLS included. Source: requirement of the product; a packet that is lost twice arrives in 3 s.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
