@@ -21,9 +21,10 @@ use zeroize::Zeroizing;
 
 use super::address::Authority;
 use super::assertion;
-use super::certificate::{CertificateError, CertificateFile, SigningAlgorithm, SigningCertificate};
+use super::certificate::{CertificateError, PublicCertificate, SigningAlgorithm, SigningCertificate};
 use super::door::object_in;
 use super::retry::{self, When};
+use super::rotation::{CertificateSource, Rotation};
 use super::sign_in::{self, SignInError, SignInFacts, SignInRefusal};
 use crate::single_flight::SingleFlight;
 use crate::transport::{Body, Transport, TransportError};
@@ -80,38 +81,6 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// Where the certificate comes from that signs.
-pub enum CertificateSource {
-    /// A file, read again when it changed or the directory refuses it.
-    File(CertificateFile),
-    /// One that is already there.
-    Held(Arc<SigningCertificate>),
-}
-
-impl CertificateSource {
-    fn current(&self) -> Result<Arc<SigningCertificate>, CertificateError> {
-        match self {
-            Self::File(file) => file.current(),
-            Self::Held(certificate) => Ok(certificate.clone()),
-        }
-    }
-
-    /// The certificate read anew; `None` when there is nothing to read.
-    fn reloaded(&self) -> Result<Option<Arc<SigningCertificate>>, CertificateError> {
-        match self {
-            Self::File(file) => file.reload().map(Some),
-            Self::Held(_) => Ok(None),
-        }
-    }
-
-    fn path(&self) -> Option<std::path::PathBuf> {
-        match self {
-            Self::File(file) => Some(file.path().to_owned()),
-            Self::Held(_) => None,
-        }
-    }
-}
-
 /// Whether a token was there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -134,7 +103,7 @@ pub struct TokenSource {
     transport: Arc<dyn Transport>,
     authority: Authority,
     client: ClientId,
-    certificate: CertificateSource,
+    rotation: Rotation,
     algorithm: SigningAlgorithm,
     kept: Mutex<HashMap<String, Arc<AccessToken>>>,
     flights: SingleFlight<Wanted, Outcome>,
@@ -152,7 +121,8 @@ impl TokenSource {
     ) -> Self {
         let (kept, renewals) = (Mutex::default(), Mutex::default());
         let algorithm = SigningAlgorithm::default();
-        Self { transport, authority, client, certificate, algorithm, kept, flights: SingleFlight::new(), renewals }
+        let (rotation, flights) = (Rotation::new(certificate), SingleFlight::new());
+        Self { transport, authority, client, rotation, algorithm, kept, flights, renewals }
     }
 
     /// The same with another way to sign, for directories that do not know PS256.
@@ -173,7 +143,13 @@ impl TokenSource {
 
     /// Where the certificate comes from.
     pub fn certificate(&self) -> &CertificateSource {
-        &self.certificate
+        self.rotation.source()
+    }
+
+    /// The certificate that the directory accepted last; `None` before the first sign-in. While a new one in the file is
+    /// not yet accepted, this is the former.
+    pub fn accepted_certificate(&self) -> Option<PublicCertificate> {
+        self.rotation.proven().map(|certificate| certificate.public().clone())
     }
 
     /// A token for `scope`, kept or new.
@@ -194,7 +170,7 @@ impl TokenSource {
         when: When,
     ) -> Result<(Arc<AccessToken>, Origin), Arc<SignInError>> {
         if let Some(token) = self.kept_for(scope).filter(|token| token.is_fresh(when.now)) {
-            if token.is_due(when.now) {
+            if token.is_due(when.now) || self.rotation.is_exchanged(when.now) {
                 self.renew_aside(scope, when.now);
             }
             return Ok((token, Origin::Kept));
@@ -237,7 +213,7 @@ impl TokenSource {
         let wanted = Wanted { scope, claims: None };
         let work = async {
             match self.kept_for(&wanted.scope) {
-                Some(token) if !token.is_due(when.now) => Ok(token),
+                Some(token) if !token.is_due(when.now) && !self.rotation.differs(when.now) => Ok(token),
                 _ => self.sign_in(&wanted, when).await,
             }
         };
@@ -274,27 +250,58 @@ impl TokenSource {
     }
 
     async fn sign_in(&self, wanted: &Wanted, when: When) -> Outcome {
-        let token = Arc::new(self.sign_in_with_reload(wanted, when).await.map_err(Arc::new)?);
+        let token = Arc::new(self.sign_in_by_turns(wanted, when).await.map_err(Arc::new)?);
         self.kept().insert(wanted.scope.clone(), token.clone());
         Ok(token)
     }
 
     fn certificate_error(&self, error: CertificateError) -> SignInError {
-        SignInError::Certificate { error, file: self.certificate.path() }
+        SignInError::Certificate { error, file: self.certificate().path() }
     }
 
-    /// Dates of the certificate are not judged here: our clock may be the wrong one, and the directory's answer
-    /// is explained with both.
-    async fn sign_in_with_reload(&self, wanted: &Wanted, when: When) -> Result<AccessToken, SignInError> {
-        let certificate = self.certificate.current().map_err(|error| self.certificate_error(error))?;
-        let refusal = match self.ask(wanted, &certificate, when).await {
+    /// Signs in with the certificate of the source; refused, with what the source has then; refused again, with the one
+    /// that was accepted last. Dates are not judged here: our clock may be the wrong one, and the directory's answer is
+    /// explained with both.
+    async fn sign_in_by_turns(&self, wanted: &Wanted, when: When) -> Result<AccessToken, SignInError> {
+        let unusable = |error| self.certificate_error(error);
+        let mut last = self.rotation.first(when.now).map_err(unusable)?;
+        let mut refusal = match self.sign_in_with(wanted, &last, when).await {
             Err(SignInError::Refused(refusal)) if refusal.problem.wants_reload() => refusal,
             outcome => return outcome,
         };
-        match self.certificate.reloaded().map_err(|error| self.certificate_error(error))? {
-            Some(certificate) => self.ask(wanted, &certificate, when).await,
-            None => Err(SignInError::Refused(refusal)),
+        if let Some(again) = self.rotation.again(&last).map_err(unusable)? {
+            refusal = match self.sign_in_with(wanted, &again, when).await {
+                Err(SignInError::Refused(refusal)) if refusal.problem.wants_reload() => refusal,
+                outcome => return outcome,
+            };
+            last = again;
         }
+        let Some(former) = self.rotation.refused(&last, when.now) else { return Err(SignInError::Refused(refusal)) };
+        match self.sign_in_with(wanted, &former, when).await {
+            // What is wrong with the file is what its owner can mend.
+            Err(SignInError::Refused(too)) => {
+                if too.problem.wants_reload() {
+                    self.rotation.refused(&former, when.now);
+                }
+                Err(SignInError::Refused(refusal))
+            }
+            outcome => {
+                let error = SignInError::Refused(refusal);
+                tracing::warn!(%error, "the directory refuses the certificate in the file; the former signs on");
+                outcome
+            }
+        }
+    }
+
+    async fn sign_in_with(
+        &self,
+        wanted: &Wanted,
+        certificate: &Arc<SigningCertificate>,
+        when: When,
+    ) -> Result<AccessToken, SignInError> {
+        let token = self.ask(wanted, certificate, when).await?;
+        self.rotation.accepted(certificate);
+        Ok(token)
     }
 
     /// Asks with pauses until there is an answer that counts, or tries and time are used up.
@@ -391,7 +398,7 @@ impl TokenSource {
             tenant: self.authority.tenant().to_owned(),
             client: self.client.clone(),
             certificate: certificate.public().clone(),
-            file: self.certificate.path(),
+            file: self.certificate().path(),
             now: when.now,
             directory_clock: retry::date(answer.headers()),
             swapped,

@@ -9,6 +9,7 @@ mod azure_management;
 mod azure_paging;
 mod azure_pem_mutations;
 mod azure_retrying;
+mod azure_rotation;
 mod azure_support;
 mod azure_token;
 mod azure_vault;

@@ -83,6 +83,33 @@ pub enum CertificateError {
 }
 
 impl CertificateError {
+    /// Whether the file is there and ours to read, and what is in it is wrong. It may be about to be written.
+    pub fn is_of_content(&self) -> bool {
+        match self {
+            Self::NotFound | Self::NotReadable(_) => false,
+            Self::TooLarge
+            | Self::Empty
+            | Self::Utf16
+            | Self::NotACertificate
+            | Self::BlockNotClosed(_)
+            | Self::BlockDamaged(_)
+            | Self::OnlyKey
+            | Self::OnlyCertificate
+            | Self::KeyMismatch { .. }
+            | Self::KeyEncrypted
+            | Self::KeyNotRsa(_)
+            | Self::KeyTooSmall
+            | Self::KeyDamaged
+            | Self::CertificateDamaged
+            | Self::DerCertificate
+            | Self::DerKey
+            | Self::PfxPassword { .. }
+            | Self::PfxUnsupported
+            | Self::PfxNotBuiltIn
+            | Self::HoldsPrivateKey => true,
+        }
+    }
+
     /// The code of the mistake.
     pub fn code(&self) -> &'static Code {
         match self {

@@ -42,7 +42,8 @@ impl CertificateFile {
 
     /// The certificate in the file; read again when time, size or identity of the file changed.
     ///
-    /// A file that became unusable is an error at once: signing in with a key that was taken away is wrong.
+    /// A file that became unusable is an error at once. Whether the certificate before it may still sign is decided where
+    /// the tokens are.
     pub fn current(&self) -> Result<Arc<SigningCertificate>, CertificateError> {
         let metadata = std::fs::metadata(&self.path).map_err(|error| of_io(&error))?;
         if let Some((fingerprint, certificate)) = self.kept().as_ref()
