@@ -61,7 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// A short value or one that is too long for the first row of its secret.
 fn text_of(value: u16) -> String {
-    value.to_string().repeat(if value % 2 == 0 { 1 } else { 600 })
+    value.to_string().repeat(if value.is_multiple_of(2) { 1 } else { 600 })
 }
 
 /// What a step may answer, without values and times.
