@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use credstore::azure::certificate::generate;
+use credstore::azure::rotation::{LOOKED_EVERY, REFUSED_FOR};
 use credstore::azure::{HttpsTransport, TransportOptions};
 use credstore::cache::{CachePolicy, CachingResolver, FRESH_FOR, SERVED_FOR};
 use credstore::codes::vault as codes;
@@ -17,6 +19,7 @@ use credstore_protocol::{Clock, Identifier, SteadyClock, Timestamp};
 use credstore_server::{Fault, FaultHost, FaultPlan, FaultRule, LocalApp, LocalVault};
 use credstore_testing::clock::FakeClock;
 use credstore_vault::access::PermissionSet;
+use credstore_vault::directory::{KeyCredentialChange, NewKeyCredential};
 use tokio::sync::watch;
 
 use crate::local::{Folder, now};
@@ -85,9 +88,10 @@ struct Scene {
     vault: LocalVault,
     clock: Arc<Moved>,
     wire: Arc<Counted>,
+    store: Arc<AzureKeyVaultStore>,
     resolver: CachingResolver,
     app: LocalApp,
-    _folder: Folder,
+    folder: Folder,
 }
 
 fn db() -> Identifier {
@@ -106,9 +110,9 @@ impl Scene {
         let https = HttpsTransport::new(transport_options(&settings, TransportOptions::default())).unwrap();
         let (on_the_way, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let wire = Arc::new(Counted { https, network: watch::Sender::new(Network::Works), on_the_way, most });
-        let store = AzureKeyVaultStore::new(&settings, wire.clone()).unwrap();
-        let resolver = CachingResolver::new(Arc::new(store), clock.clone(), CachePolicy::default());
-        Self { vault, clock, wire, resolver, app, _folder: folder }
+        let store = Arc::new(AzureKeyVaultStore::new(&settings, wire.clone()).unwrap());
+        let resolver = CachingResolver::new(store.clone(), clock.clone(), CachePolicy::default());
+        Self { vault, clock, wire, store, resolver, app, folder }
     }
 
     async fn read(&self) -> Resolved {
@@ -302,4 +306,68 @@ async fn a_permission_that_is_taken_away_wipes_the_kept_password() {
     assert_eq!(refused.diagnosis.code.id, codes::DENIED_BY_POLICY.id);
     assert!(scene.resolver.resolve(&db()).await.is_err());
     assert_eq!(scene.resolver.counts().bytes, 0);
+}
+
+impl Scene {
+    /// Reads of the vault's current value by many at once, none of which fails.
+    async fn read_by_many(&self) {
+        let readers: Vec<_> = (0..16)
+            .map(|_| {
+                let resolver = self.resolver.clone();
+                tokio::spawn(async move { resolver.refresh(&db()).await.unwrap().freshness.is_fresh() })
+            })
+            .collect();
+        for reader in readers {
+            assert!(reader.await.unwrap());
+        }
+    }
+
+    /// Registers exactly these certificates with the app; `None` keeps the one that it has.
+    fn register(&self, certificates: &[Option<&[u8]>]) {
+        let (directory, operator) =
+            (self.vault.installation().directory(), self.vault.installation().operator_caller());
+        let mut applications = directory.applications(&operator).unwrap();
+        applications.retain(|application| application.app_id == self.app.client_id);
+        let kept = applications[0].keys[0].key_id.clone();
+        let change = |certificate: &Option<&[u8]>| match certificate {
+            None => KeyCredentialChange::Keep(kept.clone()),
+            Some(der) => {
+                let certificate_der = der.to_vec();
+                KeyCredentialChange::Add(NewKeyCredential { certificate_der, ..NewKeyCredential::default() })
+            }
+        };
+        let keys = certificates.iter().map(change).collect();
+        directory.update_application(&operator, &applications[0].id, None, Some(keys), self.clock.now()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_exchanged_under_load_fails_no_read() {
+    let scene = Scene::warm().await;
+    // Harms nothing and counts the sign-ins.
+    let rules = vec![rule(FaultHost::Login, Some(0), Fault::Drop)];
+    scene.vault.inject(FaultPlan { rules, ..FaultPlan::default() }).unwrap();
+    let sign_ins = |scene: &Scene| scene.vault.fault_plan().rules[0].asked;
+    let renewed = generate("CN=renewed", 2048, 365, scene.clock.now()).unwrap();
+    scene.folder.exchange_certificate(renewed.pem.expose_secret());
+    scene.pass(LOOKED_EVERY.as_secs());
+    scene.read_by_many().await;
+    scene.until(|scene| sign_ins(scene) == 2).await;
+    scene.read_by_many().await;
+    // Now the administrator uploads it.
+    scene.register(&[None, Some(&renewed.public.der)]);
+    let accepted = |scene: &Scene| scene.store.client().tokens().accepted_certificate().unwrap();
+    for _ in 0..30 {
+        if accepted(&scene) == renewed.public {
+            break;
+        }
+        scene.pass(REFUSED_FOR.as_secs());
+        scene.read_by_many().await;
+    }
+    assert_eq!(accepted(&scene), renewed.public);
+    // And takes the former away, and the token that it signed for expires.
+    scene.register(&[Some(&renewed.public.der)]);
+    scene.pass(2 * 3600);
+    scene.read_by_many().await;
+    assert_eq!(sign_ins(&scene), 4, "two for the one that was refused, one for each of the new one's tokens");
 }

@@ -44,6 +44,12 @@ impl Folder {
         *settings
     }
 
+    /// Puts another certificate into the place of the app's, as an administrator's tool does.
+    pub(crate) fn exchange_certificate(&self, pem: &str) {
+        std::fs::write(self.0.join("next.pem"), pem).unwrap();
+        std::fs::rename(self.0.join("next.pem"), self.0.join("app.pem")).unwrap();
+    }
+
     fn store(&self) -> AzureKeyVaultStore {
         AzureKeyVaultStore::connect(&self.settings(), TransportOptions::default()).unwrap()
     }

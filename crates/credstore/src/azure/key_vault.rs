@@ -59,6 +59,11 @@ impl KeyVaultClient {
         Self { door, address }
     }
 
+    /// Where its access tokens come from.
+    pub fn tokens(&self) -> &TokenSource {
+        &self.door.tokens
+    }
+
     /// Which vault it is.
     pub fn address(&self) -> &VaultAddress {
         &self.address
