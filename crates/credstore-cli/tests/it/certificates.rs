@@ -160,3 +160,59 @@ fn mistakes_with_certificates_say_what_to_do() {
     assert!(dry.contains("create the certificate dry"), "{dry}");
     assert!(!bench.ok(&certificate(&["list"])).contains("dry"));
 }
+
+#[test]
+fn what_an_authority_inside_the_vault_signs_is_trusted_with_its_certificate() {
+    let bench = Bench::with_vault();
+    let made = bench.ok(&certificate(&["issuer", "create", "--issuer-name", "corp-ca"]));
+    assert_eq!(made, "corp-ca  created   Credstore   enabled\n");
+    bench.ok(&certificate(&["create", "-n", "portal", "--issuer", "corp-ca", "--key", "p256"]));
+    bench.ok(&certificate(&["download", "-n", "portal", "--file", "portal.cer"]));
+    let written = bench.ok(&certificate(&["issuer", "download", "-n", "corp-ca", "--file", "corp-ca.pem"]));
+    assert_eq!(written, "corp-ca  certificate in corp-ca.pem\n");
+    assert_eq!(bench.openssl("verify -CAfile corp-ca.pem portal.cer"), "portal.cer: OK\n");
+    let printed = bench.ok(&certificate(&["issuer", "download", "-n", "corp-ca", "--file", "-"]));
+    assert_eq!(printed, std::fs::read_to_string(bench.path("corp-ca.pem")).unwrap());
+
+    let other = ["issuer", "create", "--name", "digicert", "--provider-name", "DigiCert", "--account-id", "user"];
+    let made = bench.ok(&certificate(&[&other[..], &["--organization-id", "9", "--disabled"]].concat()));
+    assert_eq!(made, "digicert  created   DigiCert   disabled\n");
+    let shown = bench.ok(&certificate(&["issuer", "show", "-n", "digicert"]));
+    for line in ["Provider      DigiCert\n", "State         disabled\n", "Account       user\n", "Organization  9\n"] {
+        assert!(shown.contains(line), "{line} in {shown}");
+    }
+    let listed = bench.ok(&certificate(&["issuer", "list", "--query", "[].[name, provider]", "-o", "tsv"]));
+    let mut listed: Vec<_> = listed.lines().collect();
+    listed.sort_unstable();
+    assert_eq!(listed, ["corp-ca\tCredstore", "digicert\tDigiCert"]);
+    let without = bench.fails(6, &certificate(&["issuer", "download", "-n", "digicert", "--file", "never"]));
+    assert!(without.contains("digicert has no certificate") && !bench.path("never").exists(), "{without}");
+
+    let delete = ["issuer", "delete", "-n", "corp-ca", "--yes"];
+    bench.fails(2, &certificate(&delete));
+    assert_eq!(bench.ok(&certificate(&[&delete[..], &["--confirm", "corp-ca"]].concat())), "corp-ca  deleted\n");
+    let missing = bench.fails(6, &certificate(&["issuer", "show", "-n", "corp-ca"]));
+    assert!(missing.starts_with("error[CS4027]: there is no issuer corp-ca in vault acme-pm-kv\n"), "{missing}");
+    assert!(missing.contains("credstore vault certificate issuer list --vault-name acme-pm-kv"), "{missing}");
+}
+
+#[test]
+fn contacts_are_added_listed_and_deleted_one_by_one() {
+    let bench = Bench::with_vault();
+    let contact = |verb: &[&'static str]| certificate(&[&["contact"], verb].concat());
+    assert_eq!(bench.ok(&contact(&["list", "-o", "json"])), "[]\n");
+    let add = ["add", "--email", "pki@acme.example", "--name", "PKI", "--phone", "1"];
+    assert_eq!(bench.ok(&contact(&add)), "pki@acme.example  added\n");
+    bench.ok(&contact(&["add", "--email", "b@acme.example"]));
+    let twice = bench.fails(9, &contact(&["add", "--email", "PKI@acme.example"]));
+    assert!(twice.contains("PKI@acme.example is a contact already"), "{twice}");
+    let listed = bench.ok(&contact(&["list", "--query", "[].[email, name, phone]", "-o", "json"]));
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed, serde_json::json!([["pki@acme.example", "PKI", "1"], ["b@acme.example", null, null]]));
+    let delete = |email| contact(&["delete", "--email", email, "--yes"]);
+    assert!(bench.fails(6, &delete("c@acme.example")).contains("c@acme.example is no contact"));
+    bench.ok(&delete("PKI@acme.example"));
+    assert!(bench.ok(&contact(&["list"])).contains("b@acme.example"));
+    bench.ok(&delete("b@acme.example"));
+    assert_eq!(bench.ok(&contact(&["list", "-o", "json"])), "[]\n");
+}

@@ -15,6 +15,13 @@ use crate::{Secret, Timestamp};
 
 /// `name` of the issuer that is the vault itself: the certificate signs itself.
 pub const ISSUER_SELF: &str = "Self";
+/// `provider` of an issuer that is an authority inside the vault. Ours.
+pub const PROVIDER_INSIDE: &str = "Credstore";
+
+/// With the value `true` on `GET /certificates/issuers/{name}` it asks for the certificate of an authority inside the
+/// vault. Ours; Azure ignores it, and who does not send it gets what Azure sends.
+pub const ISSUER_CERTIFICATE_HEADER: &str = "x-credstore-issuer-certificate";
+
 /// `name` of the issuer that is nobody the vault knows: the caller has the request signed and merges the certificate.
 pub const ISSUER_UNKNOWN: &str = "Unknown";
 
@@ -449,31 +456,31 @@ pub struct Contact {
     pub phone: Option<String>,
 }
 
-/// Body of `PUT` and `PATCH /certificates/issuers/{name}`. It cannot be serialised: it has a password.
-#[derive(Debug, Default, Deserialize)]
+/// Body of `PUT` and `PATCH /certificates/issuers/{name}`.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SetIssuer {
     /// Kind of issuer, for example `Test` or `DigiCert`. An update may leave it out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// How the vault signs in there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<SetIssuerCredentials>,
     /// Whom it acts for.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org_details: Option<Organization>,
     /// `enabled`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<IssuerAttributes>,
 }
 
 /// `credentials` of a request.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SetIssuerCredentials {
     /// Name of the account.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
-    /// Password of the account. No answer has it.
-    #[serde(default)]
+    /// Password of the account. No answer has it, and it is only ever read.
+    #[serde(default, skip_serializing)]
     pub pwd: Option<Secret>,
 }
 
@@ -494,6 +501,10 @@ pub struct IssuerBundle {
     /// State and times.
     #[serde(default)]
     pub attributes: IssuerAttributes,
+    /// Certificate of an authority inside the vault, in standard base64. Only in answers to
+    /// [`ISSUER_CERTIFICATE_HEADER`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cer: Option<String>,
 }
 
 /// An issuer in a list.
@@ -722,6 +733,15 @@ mod tests {
                 [{"first_name": "J", "last_name": "D", "email": "a@b", "phone": "1"}]},
             "attributes": {"enabled": true, "created": 1, "updated": 2}}));
         assert_eq!(issuer.org_details.unwrap().admin_details.unwrap().len(), 1);
+        let sent: SetIssuer = serde_json::from_value(
+            json!({"provider": "Test", "credentials": {"account_id": "a", "pwd": "planted"}, "attributes": {"enabled": true}}),
+        )
+        .unwrap();
+        assert_eq!(
+            serde_json::to_value(&sent).unwrap(),
+            json!({"provider": "Test", "credentials": {"account_id": "a"}, "attributes": {"enabled": true}}),
+            "a password is only ever read"
+        );
         let item: IssuerItem = there_and_back(json!({"id": "https://v/certificates/issuers/i", "provider": "Test"}));
         assert_eq!(item.provider.as_deref(), Some("Test"));
     }

@@ -148,6 +148,7 @@ fn issuer_bundle(ids: &Ids, issuer: Issuer) -> IssuerBundle {
             created: Some(issuer.created),
             updated: Some(issuer.updated),
         },
+        cer: None,
     }
 }
 
@@ -271,9 +272,10 @@ impl Call<'_> {
         Ok(json_answer(StatusCode::OK, &Page { value, next_link: self.next("certificates/issuers", next, limit) }))
     }
 
-    pub(super) fn get_issuer(&self, name: &ObjectName) -> Answer {
+    pub(super) fn get_issuer(&self, name: &ObjectName, with_certificate: bool) -> Answer {
         let issuer = self.vault.issuer(&self.caller, name).map_err(self.explain())?;
-        Ok(json_answer(StatusCode::OK, &issuer_bundle(self.ids, issuer)))
+        let cer = issuer.certificate().filter(|_| with_certificate).map(str::to_owned);
+        Ok(json_answer(StatusCode::OK, &IssuerBundle { cer, ..issuer_bundle(self.ids, issuer) }))
     }
 
     pub(super) async fn set_issuer(&self, name: ObjectName, write: IssuerWrite, set: SetIssuer) -> Answer {

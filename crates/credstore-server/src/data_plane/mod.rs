@@ -10,6 +10,7 @@ mod objects;
 mod problem;
 mod secrets;
 
+use credstore_protocol::key_vault::certificates::ISSUER_CERTIFICATE_HEADER;
 use credstore_protocol::{ApiVersion, Timestamp, VaultName};
 use credstore_vault::access::{ObjectKind, ObjectOperation, Operation};
 use credstore_vault::certificates::IssuerWrite;
@@ -176,7 +177,10 @@ impl Call<'_> {
             Operation::SetContacts => self.set_contacts(asked(parts, body).await?).await,
             Operation::DeleteContacts => self.delete_contacts().await,
             Operation::ListIssuers => self.list_issuers(),
-            Operation::GetIssuer => self.get_issuer(&name()?),
+            Operation::GetIssuer => {
+                let asked = parts.headers.get(ISSUER_CERTIFICATE_HEADER).is_some_and(|value| value == "true");
+                self.get_issuer(&name()?, asked)
+            }
             Operation::SetIssuer => self.set_issuer(name()?, IssuerWrite::Set, asked(parts, body).await?).await,
             Operation::UpdateIssuer => self.set_issuer(name()?, IssuerWrite::Update, asked(parts, body).await?).await,
             Operation::DeleteIssuer => self.delete_issuer(name()?).await,

@@ -3,7 +3,7 @@
 use credstore_protocol::encoding::base64_any;
 use serde_json::{Value, json};
 
-use crate::world::{NOW, VAULT, World};
+use crate::world::{NOW, VAULT, World, ask};
 
 /// The policy of the contract's bundle, with an EC key, which is made at once.
 fn policy(issuer: &str) -> Value {
@@ -233,6 +233,30 @@ async fn contacts_and_issuers_are_answered_as_the_contract_shows_them() {
     assert_eq!((&changed["org_details"], &changed["attributes"]["updated"]), (&json!({"zip": 1}), &json!(NOW.0 + 1)));
     assert_eq!(vault.delete("/certificates/issuers/one").await.expect(200), changed);
     vault.get("/certificates/issuers/one").await.expect(404);
+}
+
+#[tokio::test]
+async fn the_certificate_of_an_authority_is_given_to_who_asks_for_it() {
+    let world = World::with_vault().await;
+    let vault = world.vault().await;
+    vault.put("/certificates/issuers/corp-ca", &json!({"provider": "Credstore"})).await.expect(200);
+    vault.put("/certificates/issuers/other", &json!({"provider": "Test"})).await.expect(200);
+    let asked = async |name: &str, value| {
+        let path = format!("/certificates/issuers/{name}?api-version=7.4");
+        let asked = ask("GET", &vault.host, &path).token(&vault.token);
+        asked.header("x-credstore-issuer-certificate", value).of(&world.app).await.expect(200)
+    };
+    let plain = vault.get("/certificates/issuers/corp-ca").await.expect(200);
+    assert_eq!(plain.get("cer"), None, "who does not ask gets what Azure sends");
+    assert_eq!(asked("corp-ca", "false").await, plain);
+    assert_eq!(asked("other", "true").await.get("cer"), None);
+    let mut with = asked("corp-ca", "true").await;
+    let certificate = with.as_object_mut().unwrap().remove("cer").unwrap();
+    assert_eq!(with, plain);
+    vault.post("/certificates/app/create", &create("corp-ca")).await.expect(202);
+    let chain = vault.get("/secrets/app").await.expect(200)["value"].as_str().unwrap().to_owned();
+    let chain = credstore_protocol::pem::blocks(&chain).unwrap();
+    assert_eq!(base64_any(certificate.as_str().unwrap()).unwrap(), *chain.last().unwrap().der);
 }
 
 #[tokio::test]

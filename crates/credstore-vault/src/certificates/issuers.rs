@@ -8,7 +8,9 @@
 //! section 8.
 
 use credstore_protocol::encoding::{base64_any, base64_standard};
-use credstore_protocol::key_vault::certificates::{Contact, Contacts, IssuerAttributes, Organization, SetIssuer};
+use credstore_protocol::key_vault::certificates::{
+    Contact, Contacts, IssuerAttributes, Organization, PROVIDER_INSIDE, SetIssuer,
+};
 use credstore_protocol::{ObjectName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +24,6 @@ use crate::seal::{Place, kind};
 use crate::storage::{Batch, Expected, Revision, Row};
 use crate::vaults::{Vault, prefixed};
 
-/// `provider` of an issuer that is an authority inside the vault.
-pub const PROVIDER_INSIDE: &str = "Credstore";
 /// Most issuers of a vault. Ours: lists and renewals open every one.
 pub const ISSUERS_MAX: usize = 100;
 /// Most contacts of a vault. Ours.
@@ -58,6 +58,13 @@ pub struct Issuer {
     /// The authority's certificate in standard base64, when it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     certificate: Option<String>,
+}
+
+impl Issuer {
+    /// The certificate of an authority inside the vault, in standard base64.
+    pub fn certificate(&self) -> Option<&str> {
+        self.certificate.as_deref()
+    }
 }
 
 /// The key of an issuer's row, and what is in it.

@@ -28,9 +28,7 @@ pub use chain::Chain;
 pub use create::CertificateCreation;
 pub use import::{Imported, converted, import};
 pub use issue::{request_of, self_signed};
-pub use issuers::{
-    ADMINISTRATORS_MAX, CONTACTS_MAX, ISSUER_TEXT_MAX, ISSUERS_MAX, Issuer, IssuerWrite, PROVIDER_INSIDE,
-};
+pub use issuers::{ADMINISTRATORS_MAX, CONTACTS_MAX, ISSUER_TEXT_MAX, ISSUERS_MAX, Issuer, IssuerWrite};
 pub use output::secret_value;
 pub use policy::{Policy, ValueRefusal};
 pub use stored::{CertificateContent, CertificateRecord, CertificateStanding, Certificates, Pending};

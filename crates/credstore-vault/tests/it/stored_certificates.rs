@@ -1,12 +1,12 @@
 //! Contract section 8: the certificates of a vault with their keys and secrets, operation by operation.
 
 use credstore_protocol::encoding::{base64_any, base64_standard};
-use credstore_protocol::key_vault::certificates::OperationStatus;
+use credstore_protocol::key_vault::certificates::{OperationStatus, PROVIDER_INSIDE};
 use credstore_protocol::key_vault::keys::SignatureAlgorithm;
 use credstore_protocol::{ObjectName, Timestamp};
 use credstore_vault::access::{ObjectKind, Operation};
 use credstore_vault::certificates::{
-    ADMINISTRATORS_MAX, CONTACTS_MAX, CertificateError, ISSUER_TEXT_MAX, ISSUERS_MAX, IssuerWrite, PROVIDER_INSIDE,
+    ADMINISTRATORS_MAX, CONTACTS_MAX, CertificateError, ISSUER_TEXT_MAX, ISSUERS_MAX, IssuerWrite,
 };
 use credstore_vault::keys::KeyAt;
 use credstore_vault::objects::ObjectType;

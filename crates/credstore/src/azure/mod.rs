@@ -14,6 +14,7 @@ mod door;
 pub mod error;
 pub mod graph;
 pub mod https;
+pub mod issuers;
 pub mod key_form;
 pub mod key_vault;
 pub mod keys;

@@ -29,6 +29,8 @@ const VAULT_CODES: &[&str] = &[
     "KeyNotFound",
     "CertificateNotFound",
     "PendingCertificateNotFound",
+    "CertificateIssuerNotFound",
+    "ContactsNotFound",
     "VaultNotFound",
     "MethodNotAllowed",
     "RequestTimeout",

@@ -38,6 +38,8 @@ pub enum VaultAnswer {
     VaultMissing,
     /// No such object of another kind.
     Missing,
+    /// No issuer of certificates of that name.
+    IssuerMissing,
     /// The name belongs to a deleted secret.
     DeletedRecoverable,
     /// Deletion or recovery is under way.
@@ -95,6 +97,7 @@ pub const ANSWERS: &[VaultRow] = &[
     row(403, None, None, VaultAnswer::Denied),
     row(404, Some("SecretNotFound"), None, VaultAnswer::SecretMissing),
     row(404, Some("VaultNotFound"), None, VaultAnswer::VaultMissing),
+    row(404, Some("CertificateIssuerNotFound"), None, VaultAnswer::IssuerMissing),
     row(404, None, None, VaultAnswer::Missing),
     row(409, None, Some("ObjectIsDeletedButRecoverable"), VaultAnswer::DeletedRecoverable),
     row(409, None, Some("ObjectIsBeingDeleted"), VaultAnswer::Busy),
@@ -162,7 +165,7 @@ impl VaultAnswer {
             Self::Denied => &codes::DENIED,
             Self::SecretMissing => &identifiers::IDENTIFIER_UNKNOWN,
             Self::VaultMissing => &codes::VAULT_MISSING,
-            Self::Missing => &codes::UPSTREAM_SECRET_MISSING,
+            Self::Missing | Self::IssuerMissing => &codes::UPSTREAM_SECRET_MISSING,
             Self::DeletedRecoverable => &codes::DELETED_RECOVERABLE,
             Self::Busy => &codes::OBJECT_BUSY,
             Self::Conflict => &codes::CONFLICT,
@@ -175,7 +178,7 @@ impl VaultAnswer {
 
     /// Whether the object that was asked for does not exist.
     pub(super) fn is_not_found(self) -> bool {
-        matches!(self, Self::SecretMissing | Self::Missing)
+        matches!(self, Self::SecretMissing | Self::Missing | Self::IssuerMissing)
     }
 
     /// The setting that is most likely wrong.
@@ -192,6 +195,7 @@ impl VaultAnswer {
             | Self::Denied
             | Self::SecretMissing
             | Self::Missing
+            | Self::IssuerMissing
             | Self::DeletedRecoverable
             | Self::Busy
             | Self::Conflict
@@ -226,6 +230,7 @@ impl VaultRefusal {
             VaultAnswer::SecretMissing => format!("there is no identifier {secret}"),
             VaultAnswer::VaultMissing => format!("there is no vault {vault}"),
             VaultAnswer::Missing => format!("there is no {} {secret} in vault {vault}", self.facts.kind),
+            VaultAnswer::IssuerMissing => format!("there is no issuer {secret} in vault {vault}"),
             VaultAnswer::DeletedRecoverable => format!("the name {secret} belongs to a deleted {}", self.facts.kind),
             VaultAnswer::Busy => format!("{secret} is being deleted or recovered"),
             VaultAnswer::Conflict => format!("the name {secret} is in use"),
@@ -271,6 +276,7 @@ impl VaultRefusal {
             | VaultAnswer::BadRequest
             | VaultAnswer::Fault => words.clone(),
             VaultAnswer::Missing => "no live one has this name and version; it may have been deleted".to_owned(),
+            VaultAnswer::IssuerMissing => "none of the vault's issuers has this name".to_owned(),
         };
         format!("{cause} ({})", upstream.code)
     }
@@ -312,6 +318,9 @@ impl VaultRefusal {
                 format!("list what is there: credstore vault {kind} list --vault-name {vault}"),
                 format!("list what was deleted: credstore vault {kind} list-deleted --vault-name {vault}"),
             ],
+            VaultAnswer::IssuerMissing => {
+                one(format!("list what is there: credstore vault certificate issuer list --vault-name {vault}"))
+            }
             VaultAnswer::DeletedRecoverable => one(format!(
                 "credstore vault {kind} recover --vault-name {vault} --name {secret}, or purge to use the name again"
             )),

@@ -83,7 +83,7 @@ codes! {
          Upstream: 403 Forbidden.";
     UPSTREAM_SECRET_MISSING = "CS4027", NotFound, "the vault has no such object",
         "The vault answered 404. The name or version is wrong, or the object was purged. Upstream: KeyNotFound, \
-         CertificateNotFound.";
+         CertificateNotFound, CertificateIssuerNotFound.";
     VAULT_MISSING = "CS4028", NotFound, "the vault does not exist",
         "The host answered, and has no vault of that name. VaultName is mistyped, or the vault was deleted. \
          Upstream: 404 VaultNotFound.";

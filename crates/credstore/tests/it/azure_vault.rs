@@ -277,6 +277,7 @@ async fn every_documented_vault_answer_has_its_code_exit_and_fix() {
         (403, "Forbidden", Some("SecretManagedByKeyVault"), "lifetime is managed", "CS4024", 7, "certificate"),
         (403, "Forbidden", Some("Unheard"), "of", "CS4026", 5, "owner"),
         (404, "VaultNotFound", None, "no vault", "CS4028", 6, "VaultName"),
+        (404, "CertificateIssuerNotFound", None, "Issuer not found", "CS4027", 6, "certificate issuer list"),
         (429, "Throttled", None, "too many", "CS4008", 8, "less often"),
         (503, "ServiceUnavailable", None, "down", "CS4019", 8, "later"),
     ] {

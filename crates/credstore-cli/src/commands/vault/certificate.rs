@@ -21,6 +21,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::at::{Named, password_in, password_refused, there, version, write};
+use super::certificate_contact::Contact;
+use super::certificate_issuer::Issuer;
 use super::certificate_text::{self as shown, pem_of};
 use super::object::{self, Shown, name_and_version};
 use crate::cli::Change;
@@ -88,6 +90,8 @@ enum CertificateCommand {
         before_help = "Example\n  credstore vault certificate restore --vault-name acme-pm-kv --file portal.backup"
     )]
     Restore(object::Restore),
+    Issuer(Issuer),
+    Contact(Contact),
 }
 
 impl Certificate {
@@ -108,6 +112,8 @@ impl Certificate {
             CertificateCommand::Purge(command) => command.run::<Certificates>(world, out).await,
             CertificateCommand::Backup(command) => command.run::<Certificates>(world, out).await,
             CertificateCommand::Restore(command) => command.run::<Certificates>(world, out).await,
+            CertificateCommand::Issuer(command) => command.run(world, out).await,
+            CertificateCommand::Contact(command) => command.run(world, out).await,
         }
     }
 }

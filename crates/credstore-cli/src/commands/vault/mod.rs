@@ -3,6 +3,8 @@
 pub(crate) mod access_policy;
 mod at;
 mod certificate;
+mod certificate_contact;
+mod certificate_issuer;
 mod certificate_text;
 mod deleted;
 mod key;
