@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, mode, text};
+use crate::bench::{Bench, mode, skipped, text};
 use crate::serving::Served;
 
 /// How long a broker may take before the test gives up.
@@ -269,4 +269,28 @@ fn a_vault_is_asked_over_https_and_the_end_of_the_certificate_is_told() {
     assert_eq!(broker.ok(&["get", "SmtpRelay"]), "in;the{vault}", "what is fresh needs no vault");
     let (code, _, errors) = broker.asked(&["get", "Other"]);
     assert_eq!(code, 8, "{errors}");
+}
+
+/// The examples of the manual, as they are printed there, against a broker.
+#[test]
+fn clients_in_python_javascript_and_shell_need_their_standard_libraries_only() {
+    let broker = Brokered::new();
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples");
+    for (program, example) in
+        [("python3", "broker_client.py"), ("node", "broker_client.mjs"), ("sh", "broker_client.sh")]
+    {
+        let ran = |identifier: &str| {
+            let mut command = Command::new(program);
+            command.arg(examples.join(example)).args([&socket(&broker.bench), identifier]).output().ok()
+        };
+        let Some(found) = ran("SmtpRelay") else {
+            skipped(&format!("{program} is not here"));
+            continue;
+        };
+        assert_eq!((text(&found.stdout).as_str(), text(&found.stderr).as_str()), (VALUE, ""), "{program}");
+        let missing = ran("Gone").unwrap();
+        assert!(!missing.status.success() && missing.stdout.is_empty(), "{program}");
+        assert!(text(&missing.stderr).contains("CS2004"), "{program}: {}", text(&missing.stderr));
+    }
+    assert!(broker.audited().len() >= 2);
 }

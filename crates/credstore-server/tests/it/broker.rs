@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use credstore::azure::TransportOptions;
 use credstore::cache::{CachePolicy, CachingResolver, FRESH_FOR};
 use credstore::codes::{settings, vault};
 use credstore::diagnosis::Diagnosis;
+use credstore::store::azure_key_vault::AzureKeyVaultStore;
 use credstore::store::{Fetched, Fetching, Store, StoreError};
 use credstore_protocol::broker::{CONNECTION_STRING_MAX, IDENTIFIERS_MAX};
 use credstore_protocol::{Clock, Identifier, Secret, SecretVersion, SteadyClock, Timestamp};
@@ -22,11 +24,14 @@ use credstore_server::broker::limits::{BODY_MAX, HEAD_MAX, HEADERS_MAX};
 use credstore_server::broker::{
     Accounts, AuditLog, Broker, BrokerLimits, Configuration, Configured, Rights, Serving, serve_broker,
 };
+use credstore_server::{Fault, FaultHost, FaultPlan, FaultRule, LocalVault};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::local::{Folder, now};
 
 const NOW: i64 = 1_800_000_000;
 /// Somebody who is neither the broker's user nor root. Source: `nobody` of Debian and Fedora.
@@ -34,13 +39,12 @@ const FOREIGN: u32 = 65_534;
 /// Nothing here takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Seconds since the start, moved by hand.
-#[derive(Default)]
-struct Hand(AtomicU64);
+/// Seconds since the start, moved by hand, and when that was.
+struct Hand(AtomicU64, Timestamp);
 
 impl Clock for Hand {
     fn now(&self) -> Timestamp {
-        Timestamp(NOW) + self.elapsed()
+        self.1 + self.elapsed()
     }
 }
 
@@ -144,7 +148,7 @@ fn rules(rules: Value) -> Rights {
 
 impl Scene {
     fn new(rights: Rights, limits: BrokerLimits) -> Self {
-        let (store, clock) = (Arc::new(Scripted::default()), Arc::new(Hand::default()));
+        let (store, clock) = (Arc::new(Scripted::default()), Arc::new(Hand(AtomicU64::new(0), Timestamp(NOW))));
         let resolver = CachingResolver::new(store.clone(), clock.clone(), CachePolicy::default());
         Self::of(resolver, store, clock, rights, limits)
     }
@@ -586,4 +590,43 @@ async fn two_hundred_cold_reads_over_as_many_connections_are_one_question_to_the
     }
     assert_eq!(scene.store.asked(), 1);
     assert_eq!(scene.lines().len(), 200);
+}
+
+#[tokio::test]
+async fn a_thousand_cold_reads_are_one_read_of_the_real_vault_and_one_sign_in() {
+    let clock = Arc::new(Hand(AtomicU64::new(0), now()));
+    let vault = LocalVault::start("acme-kv", clock.clone()).unwrap();
+    vault.set_secret("Db", "in the vault").unwrap();
+    let app = vault.app("process-mining").unwrap();
+    let folder = Folder::of(&vault, &app);
+    let store = AzureKeyVaultStore::connect(&folder.settings(), TransportOptions::default()).unwrap();
+    let resolver = CachingResolver::new(Arc::new(store), clock.clone(), CachePolicy::default());
+    // Rules that harm nothing and count.
+    let counting = |host, method: &str| FaultRule {
+        host,
+        method: Some(method.to_owned()),
+        path: None,
+        skip: 0,
+        times: Some(0),
+        fault: Fault::Drop,
+        asked: 0,
+    };
+    let rules = vec![counting(FaultHost::Vault, "GET"), counting(FaultHost::Login, "POST")];
+    vault.inject(FaultPlan { rules, ..FaultPlan::default() }).unwrap();
+    let rights = Rights::of_owner(own_uid());
+    let scene = Arc::new(Scene::of(resolver, Arc::default(), clock, rights, BrokerLimits::default()));
+    let readers: Vec<_> = (0..250)
+        .map(|_| {
+            let scene = scene.clone();
+            tokio::spawn(async move { scene.post("/v1/secrets", json!({ "identifiers": vec!["Db"; 4] })).await })
+        })
+        .collect();
+    for reader in readers {
+        let (status, answer) = reader.await.unwrap();
+        assert_eq!((status, answer["secrets"].as_array().map(Vec::len)), (200, Some(4)), "{answer}");
+        assert_eq!(answer["secrets"][3]["value"], "in the vault");
+    }
+    let asked: Vec<u64> = vault.fault_plan().rules.iter().map(|rule| rule.asked).collect();
+    assert_eq!(asked, [1, 1]);
+    assert_eq!(scene.lines().len(), 1_000);
 }
