@@ -8,7 +8,7 @@ use credstore_protocol::key_vault::certificates::{
 use credstore_protocol::{Timestamp, pem};
 use serde_json::{Value, json};
 
-use super::object::{Shown, name_and_version};
+use super::object::{Shown, name_and_version, with_dates};
 use crate::output::{Table, pairs};
 use crate::time_text::{date, expiry, rfc3339};
 
@@ -117,11 +117,19 @@ impl Shown for Certificates {
     }
 
     fn deleted(deleted: &DeletedCertificate<CertificateBundle>) -> Value {
-        with_dates(deleted, Self::bundle(&deleted.certificate))
+        with_dates(
+            Self::bundle(&deleted.certificate),
+            &deleted.recovery_id,
+            [deleted.deleted_date, deleted.scheduled_purge_date],
+        )
     }
 
     fn deleted_item(deleted: &DeletedCertificate<CertificateItem>) -> Value {
-        with_dates(deleted, Self::item(&deleted.certificate))
+        with_dates(
+            Self::item(&deleted.certificate),
+            &deleted.recovery_id,
+            [deleted.deleted_date, deleted.scheduled_purge_date],
+        )
     }
 
     fn table(items: &[CertificateItem], versions: bool, now: Timestamp) -> String {
@@ -143,13 +151,6 @@ impl Shown for Certificates {
     fn deletion(deleted: &DeletedCertificate<CertificateItem>) -> (&str, Timestamp, Timestamp) {
         (&deleted.certificate.id, deleted.deleted_date, deleted.scheduled_purge_date)
     }
-}
-
-fn with_dates<T>(deleted: &DeletedCertificate<T>, mut object: Value) -> Value {
-    object["recoveryId"] = json!(deleted.recovery_id);
-    object["deletedDate"] = json!(rfc3339(deleted.deleted_date));
-    object["scheduledPurgeDate"] = json!(rfc3339(deleted.scheduled_purge_date));
-    object
 }
 
 #[cfg(test)]

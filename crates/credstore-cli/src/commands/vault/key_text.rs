@@ -6,7 +6,7 @@ use credstore_protocol::encoding::base64_any;
 use credstore_protocol::key_vault::keys::{DeletedKey, JsonWebKey, KeyAttributes, KeyBundle, KeyItem};
 use serde_json::{Value, json};
 
-use super::object::{Shown, name_and_version};
+use super::object::{Shown, name_and_version, with_dates};
 use crate::output::{Table, pairs};
 use crate::time_text::{date, expiry, rfc3339};
 
@@ -98,11 +98,15 @@ impl Shown for Keys {
     }
 
     fn deleted(deleted: &DeletedKey<KeyBundle>) -> Value {
-        with_dates(deleted, Self::bundle(&deleted.key))
+        with_dates(
+            Self::bundle(&deleted.key),
+            &deleted.recovery_id,
+            [deleted.deleted_date, deleted.scheduled_purge_date],
+        )
     }
 
     fn deleted_item(deleted: &DeletedKey<KeyItem>) -> Value {
-        with_dates(deleted, Self::item(&deleted.key))
+        with_dates(Self::item(&deleted.key), &deleted.recovery_id, [deleted.deleted_date, deleted.scheduled_purge_date])
     }
 
     fn table(items: &[KeyItem], versions: bool, now: Timestamp) -> String {
@@ -125,11 +129,4 @@ impl Shown for Keys {
     fn deletion(deleted: &DeletedKey<KeyItem>) -> (&str, Timestamp, Timestamp) {
         (&deleted.key.kid, deleted.deleted_date, deleted.scheduled_purge_date)
     }
-}
-
-fn with_dates<T>(deleted: &DeletedKey<T>, mut object: Value) -> Value {
-    object["recoveryId"] = json!(deleted.recovery_id);
-    object["deletedDate"] = json!(rfc3339(deleted.deleted_date));
-    object["scheduledPurgeDate"] = json!(rfc3339(deleted.scheduled_purge_date));
-    object
 }

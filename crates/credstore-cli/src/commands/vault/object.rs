@@ -46,6 +46,14 @@ pub(super) fn name_and_version<O: VaultObject>(id: &str) -> (&str, Option<&str>)
     (parts.next().unwrap_or(id), parts.next().filter(|version| !version.is_empty()))
 }
 
+/// A deleted object: `object`, how it is recovered, when it was deleted and when it is purged.
+pub(super) fn with_dates(mut object: Value, recovery_id: &str, [deleted, purged]: [Timestamp; 2]) -> Value {
+    object["recoveryId"] = json!(recovery_id);
+    object["deletedDate"] = json!(rfc3339(deleted));
+    object["scheduledPurgeDate"] = json!(rfc3339(purged));
+    object
+}
+
 #[derive(Args, Debug)]
 pub(super) struct List {
     #[command(flatten)]

@@ -4,7 +4,7 @@ use credstore::azure::Secrets;
 use credstore_protocol::key_vault::{DeletedSecret, SecretAttributes, SecretBundle, SecretItem, Tags};
 use serde_json::{Value, json};
 
-use super::object::name_and_version;
+use super::object::{name_and_version, with_dates};
 use crate::time_text::rfc3339;
 
 fn attributes(attributes: &SecretAttributes) -> Value {
@@ -45,11 +45,7 @@ pub(super) fn item(item: &SecretItem) -> Value {
 
 /// One deleted secret.
 pub(super) fn deleted(deleted: &DeletedSecret) -> Value {
-    let mut object = item(&deleted.secret);
-    object["recoveryId"] = json!(deleted.recovery_id);
-    object["deletedDate"] = json!(rfc3339(deleted.deleted_date));
-    object["scheduledPurgeDate"] = json!(rfc3339(deleted.scheduled_purge_date));
-    object
+    with_dates(item(&deleted.secret), &deleted.recovery_id, [deleted.deleted_date, deleted.scheduled_purge_date])
 }
 
 #[cfg(test)]
