@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use credstore::azure::{
-    AzureError, CertificateFile, HttpsTransport, KeyVaultClient, ObjectKind, Secrets, TokenSource, TransportOptions,
-    Trust,
+    AzureError, HttpsTransport, KeyVaultClient, ObjectKind, Secrets, TokenSource, TransportOptions, Trust,
 };
 use credstore::codes::{server as server_codes, settings as codes, vault as vault_codes};
 use credstore::diagnosis::Diagnosis;
@@ -268,8 +267,8 @@ fn no_encrypted_file(store: &FileStoreSettings) -> Diagnosis {
 /// A store for a process that runs on.
 pub(crate) struct Lasting {
     pub(crate) store: Arc<dyn Store>,
-    /// What it signs in with, when it does.
-    pub(crate) certificate: Option<CertificateFile>,
+    /// Who signs in for it with a certificate, when it needs that.
+    pub(crate) certificate: Option<Arc<TokenSource>>,
 }
 
 /// The store that `settings` name. A vault is asked over HTTPS, also one of this machine: the data folder is left to
@@ -286,7 +285,7 @@ pub(crate) fn lasting(settings: &ServerSettings, base: TransportOptions) -> Resu
         }
         Some(StoreSettings::AzureKeyVault(vault)) => {
             let store = Arc::new(AzureKeyVaultStore::connect(vault, base)?);
-            let certificate = Some(CertificateFile::new(&vault.certificate_file, None));
+            let certificate = Some(store.client().tokens().clone());
             Ok(Lasting { store, certificate })
         }
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use credstore::azure::CertificateFile;
+use credstore::azure::TokenSource;
 use credstore::cache::{CacheCounts, CachingResolver};
 use credstore::diagnosis::Diagnosis;
 use credstore::resolver::Resolved;
@@ -47,8 +47,8 @@ pub struct Serving {
     pub rights: Rights,
     /// Where reads are written down.
     pub audit: Arc<dyn AuditLog>,
-    /// The certificate that signs in, when the store needs one. Its end is told, nothing else.
-    pub certificate: Option<CertificateFile>,
+    /// Who signs in with a certificate, when the store needs that. The end of the certificate is told, nothing else.
+    pub certificate: Option<Arc<TokenSource>>,
 }
 
 /// What [`Configuration::read`] gives.
@@ -126,8 +126,8 @@ impl Broker {
     /// How it is.
     pub fn health(&self) -> HealthAnswer {
         let (now, serving) = (self.0.clock.now(), self.serving());
-        let certificate = serving.certificate.as_ref().and_then(|file| file.current().ok());
-        let end = certificate.map(|certificate| certificate.public().not_after);
+        let certificate = serving.certificate.as_ref().and_then(|tokens| tokens.signing_certificate());
+        let end = certificate.map(|certificate| certificate.not_after);
         HealthAnswer {
             status: "serving".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

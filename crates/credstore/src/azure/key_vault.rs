@@ -60,7 +60,7 @@ impl KeyVaultClient {
     }
 
     /// Where its access tokens come from.
-    pub fn tokens(&self) -> &TokenSource {
+    pub fn tokens(&self) -> &Arc<TokenSource> {
         &self.door.tokens
     }
 

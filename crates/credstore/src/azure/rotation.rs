@@ -28,7 +28,7 @@ pub enum CertificateSource {
 }
 
 impl CertificateSource {
-    fn current(&self) -> Result<Arc<SigningCertificate>, CertificateError> {
+    pub(super) fn current(&self) -> Result<Arc<SigningCertificate>, CertificateError> {
         match self {
             Self::File(file) => file.current(),
             Self::Held(certificate) => Ok(certificate.clone()),

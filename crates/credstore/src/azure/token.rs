@@ -152,6 +152,12 @@ impl TokenSource {
         self.rotation.proven().map(|certificate| certificate.public().clone())
     }
 
+    /// The certificate that signs: the accepted one, or before the first sign-in what the source has.
+    pub fn signing_certificate(&self) -> Option<PublicCertificate> {
+        let unproven = || self.certificate().current().ok().map(|certificate| certificate.public().clone());
+        self.accepted_certificate().or_else(unproven)
+    }
+
     /// A token for `scope`, kept or new.
     ///
     /// Callers that come while a new one is asked for wait for it. From 80 % of its life on a token is renewed in the

@@ -9,11 +9,12 @@ use credstore::store::broker::BrokerClient;
 use credstore_protocol::broker::Freshness;
 use serde_json::json;
 
+use crate::commands::cert::days_left;
 use crate::errors::CliError;
 use crate::names;
 use crate::output::{Output, Table, pairs};
 use crate::socket;
-use crate::time_text::{date, expiry, rfc3339, since};
+use crate::time_text::{date, rfc3339, since};
 use crate::world::World;
 
 /// How long `stop` waits for the end. Ours: twice what the broker gives requests that are under way.
@@ -47,7 +48,12 @@ impl Status {
                 ("Since", format!("{} ({})", rfc3339(health.started_at), since(health.started_at, now))),
             ];
             if let Some(end) = health.certificate_expires {
-                rows.push(("Certificate", format!("ends {} ({})", expiry(end, now), date(end))));
+                let left = end.seconds_since(now);
+                let told = match left {
+                    ..0 => format!("ended {}", date(end)),
+                    0.. => format!("until {} ({} left)", date(end), days_left(left)),
+                };
+                rows.push(("Certificate", told));
             }
             rows.push(("Kept", format!("{} identifiers, {} bytes", cache.entries, cache.bytes)));
             rows.push(("Answered", format!("{} fresh from memory, {} stale", cache.hits, cache.stale)));
