@@ -50,7 +50,11 @@ fn socket(bench: &Bench) -> String {
 const RUN: [&str; 6] = ["broker", "run", "--settings", "home/server-settings.json", "--ready-file", "broker-ready"];
 
 fn started(bench: Bench, audit: &str) -> Brokered {
-    let mut command = bench.command(&[&RUN[..], &["--audit", audit]].concat());
+    started_with(bench, &["--audit", audit])
+}
+
+fn started_with(bench: Bench, flags: &[&str]) -> Brokered {
+    let mut command = bench.command(&[&RUN[..], flags].concat());
     let output = |name: &str| Stdio::from(fs::File::create(bench.path(name)).unwrap());
     command.env("CREDSTORE_SOCKET", socket(&bench)).stdout(output("out")).stderr(output("err"));
     let mut child = command.spawn().unwrap();
@@ -293,4 +297,64 @@ fn clients_in_python_javascript_and_shell_need_their_standard_libraries_only() {
         assert!(text(&missing.stderr).contains("CS2004"), "{program}: {}", text(&missing.stderr));
     }
     assert!(broker.audited().len() >= 2);
+}
+
+/// Settings that refer to these identifiers.
+fn refer_to(bench: &Bench, identifiers: &[&str]) {
+    let references: Vec<_> = identifiers.iter().map(|identifier| json!({ "credential": identifier })).collect();
+    let settings = json!({ "CredentialStore": { "Type": "File" }, "Passwords": references });
+    fs::write(bench.path("home/server-settings.json"), settings.to_string()).unwrap();
+}
+
+const KEPT: [&str; 7] = ["broker", "cache", "list", "--query", "[].identifier", "-o", "tsv"];
+
+#[test]
+fn the_identifiers_of_the_settings_are_there_before_anybody_asks_and_one_without_a_value_holds_none_up() {
+    let bench = bench();
+    refer_to(&bench, &["Missing", "SmtpRelay", "Db", "Db"]);
+    let broker = started(bench, "audit.log");
+    let begun = Instant::now();
+    while broker.ok(&KEPT) != "Db\nSmtpRelay\n" {
+        assert!(begun.elapsed() < PATIENCE, "{}", broker.ok(&KEPT));
+    }
+    assert_eq!(broker.ok(&["get", "SmtpRelay"]), VALUE);
+    let lines = broker.audited();
+    assert_eq!((lines.len(), &lines[0]["from"]), (1, &json!("cache")), "only the reader is written down");
+    let log = || fs::read_to_string(broker.bench.path("err")).unwrap();
+    while !log().contains("Missing") {
+        assert!(begun.elapsed() < PATIENCE, "{}", log());
+    }
+}
+
+#[test]
+fn a_strict_broker_takes_no_settings_of_which_an_identifier_has_no_value() {
+    let bench = bench();
+    refer_to(&bench, &["Missing", "SmtpRelay", "Gone"]);
+    let strict = ["--audit", "audit.log", "--prefetch", "strict"];
+    let mut command = bench.command(&[&RUN[..], &strict].concat());
+    let refused = command.env("CREDSTORE_SOCKET", socket(&bench)).output().unwrap();
+    let told = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(6), "{told}");
+    assert!(told.contains("there is no identifier Missing") && told.contains("1 more that the settings"), "{told}");
+    assert!(!bench.path("run/broker.sock").exists());
+    refer_to(&bench, &["SmtpRelay"]);
+    let broker = started_with(bench, &strict);
+    assert_eq!(broker.ok(&KEPT), "SmtpRelay\n");
+    // A reload is refused like a start, and what was served goes on.
+    refer_to(&broker.bench, &["SmtpRelay", "Missing"]);
+    let (code, _, errors) = broker.asked(&["broker", "reload"]);
+    assert!(code == 6 && errors.contains("Missing"), "{code}: {errors}");
+    assert_eq!(broker.ok(&["get", "SmtpRelay"]), VALUE);
+    refer_to(&broker.bench, &["SmtpRelay", "Db"]);
+    broker.ok(&["broker", "reload"]);
+    assert_eq!(broker.ok(&KEPT), "Db\nSmtpRelay\n");
+}
+
+#[test]
+fn a_broker_that_is_told_so_waits_for_readers() {
+    let bench = bench();
+    refer_to(&bench, &["SmtpRelay"]);
+    let broker = started_with(bench, &["--audit", "audit.log", "--prefetch", "off"]);
+    broker.ok(&["get", "Db"]);
+    assert_eq!(broker.ok(&KEPT), "Db\n");
 }

@@ -17,12 +17,14 @@
 //! of its own, so that no caller who goes away takes it along. Nothing is written to a disk. A command that asks once
 //! needs none of this: that is [`Resolver`].
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use credstore_protocol::{Identifier, SecretVersion, SteadyClock, Timestamp};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 mod budget;
 mod policy;
@@ -54,6 +56,8 @@ pub const REFRESH_SPACING: Duration = Duration::from_secs(1);
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The shortest pause between two looks for values that are due to be refreshed ahead. Ours.
 pub const AHEAD_EVERY: Duration = Duration::from_secs(1);
+/// Most identifiers that a prefetch asks for at the same time. Ours: a start is quick and no vault is stormed.
+pub const PREFETCHED_AT_ONCE: usize = 16;
 /// How often one question waits for fetches that end without a usable outcome. Ours; two are the rule, one that began
 /// too early and the next.
 const ROUNDS_MAX: usize = 8;
@@ -189,6 +193,33 @@ impl CachingResolver {
     pub async fn refresh(&self, identifier: &Identifier) -> Result<Resolved, ResolveError> {
         let since = self.shared.now().elapsed.saturating_sub(REFRESH_SPACING);
         self.wanted(identifier, Wanted::AskedSince(since)).await
+    }
+
+    /// Resolves identifiers before anybody asks for them, each once, [`PREFETCHED_AT_ONCE`] at a time.
+    ///
+    /// Answers those that have no value, in their order, each with why. They hold the others up no longer than their
+    /// own questions take.
+    pub async fn prefetch(&self, identifiers: impl IntoIterator<Item = Identifier>) -> Vec<(Identifier, ResolveError)> {
+        let mut known = HashSet::new();
+        let each = identifiers.into_iter().filter(|identifier| known.insert(identifier.clone()));
+        let (mut asked, mut failed) = (JoinSet::new(), Vec::new());
+        for (at, identifier) in each.enumerate() {
+            if asked.len() == PREFETCHED_AT_ONCE {
+                failed.extend(asked.join_next().await);
+            }
+            let resolver = self.clone();
+            asked.spawn(async move {
+                let failure = resolver.resolve(&identifier).await.err();
+                failure.map(|error| (at, identifier, error))
+            });
+        }
+        while let Some(done) = asked.join_next().await {
+            failed.push(done);
+        }
+        // A task that did not end was cut off with its runtime, and nobody is told anything any more.
+        let mut failed: Vec<_> = failed.into_iter().filter_map(Result::ok).flatten().collect();
+        failed.sort_by_key(|(at, ..)| *at);
+        failed.into_iter().map(|(_, identifier, error)| (identifier, error)).collect()
     }
 
     /// Wipes the value of one identifier, and what is remembered of its failures.

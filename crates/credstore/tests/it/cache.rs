@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use credstore::cache::{CachePolicy, CachingResolver, FETCH_MAX, FRESH_FOR, Life, PROBE_WAIT, SERVED_FOR, SWEEP_EVERY};
+use credstore::cache::{
+    CachePolicy, CachingResolver, FETCH_MAX, FRESH_FOR, Life, PREFETCHED_AT_ONCE, PROBE_WAIT, SERVED_FOR, SWEEP_EVERY,
+};
 use credstore::codes::{identifiers, vault as codes};
 use credstore::diagnosis::Diagnosis;
 use credstore::protocol::{Clock, Identifier, Secret, SteadyClock, Timestamp};
@@ -48,6 +50,8 @@ impl SteadyClock for RuntimeClock {
 #[derive(Clone)]
 enum Doing {
     Gives(&'static str),
+    /// To everybody but this identifier, which is unknown.
+    GivesExcept(&'static str),
     Unknown,
     Fails(Option<Duration>),
     Hangs,
@@ -109,7 +113,12 @@ impl Upstream {
         let doing = self.doing.lock().unwrap().clone();
         match doing {
             Doing::Gives(value) => Ok(Fetched::bare(Secret::from(value.to_owned()))),
-            Doing::Unknown => Err(StoreError::not_among(identifier, self.describe(), std::iter::empty())),
+            Doing::GivesExcept(unknown) if identifier.as_str() != unknown => {
+                Ok(Fetched::bare(Secret::from("given".to_owned())))
+            }
+            Doing::GivesExcept(_) | Doing::Unknown => {
+                Err(StoreError::not_among(identifier, self.describe(), std::iter::empty()))
+            }
             Doing::Fails(retry_after) => {
                 Err(Diagnosis { retry_after, ..Diagnosis::error(&codes::VAULT_FAULT, "500") }.into())
             }
@@ -549,6 +558,34 @@ async fn a_hurry_of_identifiers_waits_for_its_turn_and_is_answered() {
     // 700 more at 40 in a second.
     let took = before.elapsed().as_millis();
     assert!((17_000..18_000).contains(&took), "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prefetch_asks_for_each_identifier_once_and_for_some_at_a_time() {
+    let upstream = Upstream::gated(Doing::Gives("kept"));
+    let resolver = caching(&upstream);
+    let identifiers: Vec<_> = (0..2 * PREFETCHED_AT_ONCE + 3).map(|at| id(&format!("Db{at}"))).collect();
+    let (asking, twice) = (resolver.clone(), [identifiers.clone(), identifiers.clone()].concat());
+    let prefetch = tokio::spawn(async move { asking.prefetch(twice).await });
+    settle().await;
+    assert_eq!((upstream.asked(), upstream.most_at_once()), (PREFETCHED_AT_ONCE, PREFETCHED_AT_ONCE));
+    upstream.gate.close();
+    assert!(prefetch.await.unwrap().is_empty());
+    assert_eq!((upstream.asked(), upstream.most_at_once()), (identifiers.len(), PREFETCHED_AT_ONCE));
+    assert!(resolver.resolve(&id("Db0")).await.unwrap().cached);
+    assert_eq!(upstream.asked(), identifiers.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prefetch_tells_what_has_no_value_and_keeps_the_rest() {
+    let upstream = Upstream::new(Doing::GivesExcept("Missing"));
+    let resolver = caching(&upstream);
+    let failed = resolver.prefetch(["First", "Missing", "Last"].map(id)).await;
+    let told: Vec<_> = failed.iter().map(|(of, error)| (of.as_str(), error.diagnosis.code.id)).collect();
+    assert_eq!(told, [("Missing", "CS2004")]);
+    let mut kept: Vec<_> = resolver.kept().into_iter().map(|kept| kept.identifier.to_string()).collect();
+    kept.sort();
+    assert_eq!(kept, ["First", "Last"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,15 +3,15 @@
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use credstore::azure::TransportOptions;
 use credstore::cache::{CachePolicy, CachingResolver};
 use credstore::codes::{broker as codes, server as server_codes, usage};
 use credstore::diagnosis::Diagnosis;
 use credstore::settings;
-use credstore_protocol::SteadyClock;
+use credstore_protocol::{Identifier, SteadyClock};
 use credstore_server::broker::{
     Accounts, AuditLog, AuditTo, Broker, BrokerLimits, Configuration, Configured, Rights, Serving, serve_broker,
 };
@@ -46,9 +46,24 @@ pub(super) struct Run {
     /// Group that may reach the socket, by name or number
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
+    /// What to do with the identifiers of Server Settings before anybody asks for them
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    prefetch: Prefetch,
     /// File that appears when requests are answered, with the socket's path in it
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
+}
+
+/// What a broker does with the identifiers that its settings refer to, when it reads them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Prefetch {
+    /// Resolve them aside; what has no value is told in the log.
+    #[default]
+    Lenient,
+    /// Resolve them first; settings of which one has no value are not taken.
+    Strict,
+    /// Nothing.
+    Off,
 }
 
 impl Run {
@@ -60,7 +75,7 @@ impl Run {
         let stop = serve::Stop::new()?;
         let mut hangup = signal(SignalKind::hangup()).map_err(|error| failed(&error))?;
         let files = Files::of(&self, world);
-        let serving = files.first()?;
+        let serving = files.read_anew(None).await?;
         let rules = serving.rights.rules();
         let (listener, held) = socket::take(&place, group)?;
         let broker = Broker::new(serving, Box::new(files), world.clock.clone(), socket::own_uid());
@@ -129,6 +144,7 @@ struct Files {
     settings: PathBuf,
     rights: Option<PathBuf>,
     audit: Option<PathBuf>,
+    prefetch: Prefetch,
     base: TransportOptions,
     clock: Arc<dyn SteadyClock>,
     /// The settings that are served: while they stay, what is kept stays.
@@ -141,30 +157,60 @@ impl Files {
             settings: world.settings(),
             rights: run.rights.clone(),
             audit: run.audit.clone(),
+            prefetch: run.prefetch,
             base: transport_base(world),
             clock: world.clock.clone(),
             served: Mutex::default(),
         }
     }
 
-    fn first(&self) -> Result<Serving, Box<Diagnosis>> {
-        self.serving(None)
-    }
-
     /// All of it, or what is wrong first. What is kept goes on when the settings are the same.
-    fn serving(&self, current: Option<&Serving>) -> Result<Serving, Box<Diagnosis>> {
+    async fn read_anew(&self, current: Option<&Serving>) -> Result<Serving, Box<Diagnosis>> {
         let text = settings::read(&self.settings)?;
         let (parsed, _) = settings::parse(&text, &self.settings).usable()?;
         let rights = self.rights()?;
         let audit = self.audit()?;
         let Lasting { store, certificate } = lasting(&parsed, self.base.clone())?;
-        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let resolver = match current {
-            Some(current) if **served == **text => current.resolver.clone(),
+            Some(current) if **self.served() == **text => current.resolver.clone(),
             Some(_) | None => CachingResolver::new(store, self.clock.clone(), CachePolicy::default()),
         };
-        *served = Zeroizing::new(text.to_string());
+        self.fetched_ahead(&resolver, parsed.references.into_iter().map(|reference| reference.identifier)).await?;
+        *self.served() = Zeroizing::new(text.to_string());
         Ok(Serving { resolver, rights, audit, certificate })
+    }
+
+    fn served(&self) -> MutexGuard<'_, Zeroizing<String>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn fetched_ahead(
+        &self,
+        resolver: &CachingResolver,
+        identifiers: impl Iterator<Item = Identifier>,
+    ) -> Result<(), Box<Diagnosis>> {
+        let identifiers: Vec<_> = identifiers.collect();
+        match self.prefetch {
+            Prefetch::Off => Ok(()),
+            Prefetch::Lenient => {
+                let resolver = resolver.clone();
+                tokio::spawn(async move {
+                    for (identifier, error) in resolver.prefetch(identifiers).await {
+                        tracing::warn!(%identifier, %error, "the settings refer to an identifier without a value");
+                    }
+                });
+                Ok(())
+            }
+            Prefetch::Strict => {
+                let mut failed = resolver.prefetch(identifiers).await.into_iter();
+                let Some((_, error)) = failed.next() else { return Ok(()) };
+                let first = Diagnosis::from(error);
+                Err(Box::new(match failed.len() {
+                    0 => first,
+                    more => first.note(format!("{more} more that the settings refer to have no value either")),
+                }))
+            }
+        }
     }
 
     fn rights(&self) -> Result<Rights, Box<Diagnosis>> {
@@ -213,6 +259,6 @@ fn told(error: CliError) -> Diagnosis {
 
 impl Configuration for Files {
     fn read<'a>(&'a self, current: &'a Serving) -> Configured<'a> {
-        Box::pin(async move { self.serving(Some(current)) })
+        Box::pin(self.read_anew(Some(current)))
     }
 }
