@@ -84,7 +84,7 @@ pub(super) fn write(file: &Path, bytes: &[u8], mode: u32, world: &World) -> Resu
     files::write(file, bytes, mode, existing)
 }
 
-/// Writes bytes to a file as [`write`] does, or to standard output when the file is `-`. Answers whether it
+/// Writes bytes to a file as [`write()`] does, or to standard output when the file is `-`. Answers whether it
 /// was a file.
 pub(super) fn write_or_print(
     (file, bytes): (&Path, &[u8]),
