@@ -267,6 +267,13 @@ fn a_vault_is_asked_over_https_and_the_end_of_the_certificate_is_told() {
     assert_eq!(broker.ok(&["get", "SmtpRelay"]), "in;the{vault}");
     let days = broker.ok(&["broker", "status", "--query", "certificateDaysLeft", "-o", "tsv"]);
     assert!(["364\n", "365\n"].contains(&days.as_str()), "{days}");
+    // One that the directory does not know signs nothing, also when the settings are read anew.
+    let end = || broker.ok(&["broker", "status", "--query", "certificateExpires", "-o", "tsv"]);
+    let before = end();
+    broker.ok(&["cert", "new", "--out", "next.pem", "--days", "30"]);
+    fs::rename(broker.bench.path("next.pem"), &pem).unwrap();
+    broker.ok(&["broker", "reload"]);
+    assert_eq!(end(), before);
     let version = broker.audited()[0]["version"].as_str().unwrap().to_owned();
     assert_eq!(version.len(), 32);
     assert_eq!(served.stop(), Some(0));

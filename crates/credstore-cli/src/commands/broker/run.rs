@@ -171,9 +171,9 @@ impl Files {
         let rights = self.rights()?;
         let audit = self.audit()?;
         let Lasting { store, certificate } = lasting(&parsed, self.base.clone())?;
-        let resolver = match current {
-            Some(current) if **self.served() == **text => current.resolver.clone(),
-            Some(_) | None => CachingResolver::new(store, self.clock.clone(), CachePolicy::default()),
+        let (resolver, certificate) = match current {
+            Some(current) if **self.served() == **text => (current.resolver.clone(), current.certificate.clone()),
+            Some(_) | None => (CachingResolver::new(store, self.clock.clone(), CachePolicy::default()), certificate),
         };
         self.fetched_ahead(&resolver, parsed.references.into_iter().map(|reference| reference.identifier)).await?;
         *self.served() = Zeroizing::new(text.to_string());
