@@ -62,6 +62,12 @@ struct State {
     looked: Option<Timestamp>,
 }
 
+impl State {
+    fn refused_lately(&self, certificate: &SigningCertificate, now: Timestamp) -> bool {
+        self.refused.is_some_and(|(of, at)| of == thumbprint(certificate) && is_recent(at, REFUSED_FOR, now))
+    }
+}
+
 type Thumbprint = [u8; 32];
 
 fn thumbprint(certificate: &SigningCertificate) -> Thumbprint {
@@ -69,7 +75,7 @@ fn thumbprint(certificate: &SigningCertificate) -> Thumbprint {
 }
 
 /// Whether `at` lies less than `span` back. A wall clock that was set back does not make the future recent.
-fn is_recent(at: Timestamp, span: Duration, now: Timestamp) -> bool {
+pub(super) fn is_recent(at: Timestamp, span: Duration, now: Timestamp) -> bool {
     at <= now && now < at + span
 }
 
@@ -101,12 +107,10 @@ impl Rotation {
     /// one works.
     pub(super) fn first(&self, now: Timestamp) -> Result<Arc<SigningCertificate>, CertificateError> {
         let current = self.source.current();
-        let State { proven, refused, .. } = &*self.state();
-        match (current, proven) {
+        let state = self.state();
+        match (current, &state.proven) {
             (Ok(current), Some(proven)) => {
-                let waits =
-                    refused.is_some_and(|(of, at)| of == thumbprint(&current) && is_recent(at, REFUSED_FOR, now));
-                Ok(if waits { proven.clone() } else { current })
+                Ok(if state.refused_lately(&current, now) { proven.clone() } else { current })
             }
             (Err(error), Some(proven)) if error.is_of_content() => {
                 tracing::warn!(%error, former = proven.public().thumbprint(), "the former certificate signs on");
@@ -168,7 +172,9 @@ impl Rotation {
 
     /// As [`is_exchanged`](Self::is_exchanged), however long ago the file was looked at.
     pub(super) fn differs(&self, now: Timestamp) -> bool {
-        let (Some(proven), Ok(first)) = (self.proven(), self.first(now)) else { return false };
-        thumbprint(&proven) != thumbprint(&first)
+        let Ok(current) = self.source.current() else { return false };
+        let state = self.state();
+        let is_another = state.proven.as_ref().is_some_and(|proven| thumbprint(proven) != thumbprint(&current));
+        is_another && !state.refused_lately(&current, now)
     }
 }

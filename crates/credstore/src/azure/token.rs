@@ -24,7 +24,7 @@ use super::assertion;
 use super::certificate::{CertificateError, PublicCertificate, SigningAlgorithm, SigningCertificate};
 use super::door::object_in;
 use super::retry::{self, When};
-use super::rotation::{CertificateSource, Rotation};
+use super::rotation::{CertificateSource, Rotation, is_recent};
 use super::sign_in::{self, SignInError, SignInFacts, SignInRefusal};
 use crate::single_flight::SingleFlight;
 use crate::transport::{Body, Transport, TransportError};
@@ -204,9 +204,7 @@ impl TokenSource {
     /// Begins to renew the token of `scope` in a task of its own, unless that was tried a moment ago.
     fn renew_aside(self: &Arc<Self>, scope: &str, now: Timestamp) {
         let mut renewals = self.renewals.lock().unwrap_or_else(PoisonError::into_inner);
-        // A wall clock that was set back does not put the next try off.
-        let is_recent = |at: &Timestamp| *at <= now && now < *at + RENEWAL_SPACING;
-        if renewals.get(scope).is_some_and(is_recent) {
+        if renewals.get(scope).is_some_and(|at| is_recent(*at, RENEWAL_SPACING, now)) {
             return;
         }
         renewals.insert(scope.to_owned(), now);
