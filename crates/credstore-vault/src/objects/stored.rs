@@ -242,8 +242,7 @@ impl<'a, K: ObjectType> Slot<'a, K> {
 
     /// The first row of the live object when it is at hand without asking a disk; `None` says nothing.
     pub(super) fn live_at_hand(&self) -> Result<Option<Whole<K>>, VaultError> {
-        let row = self.vault.key.storage().at_hand(&self.live_key());
-        row.map(|row| Ok((self.open_head(K::ROWS.live, &row)?, row.revision))).transpose()
+        self.whole(K::ROWS.live, self.vault.key.storage().at_hand(&self.live_key()))
     }
 
     /// The first row of the deleted object.
@@ -252,10 +251,11 @@ impl<'a, K: ObjectType> Slot<'a, K> {
     }
 
     fn head(&self, kind: u8) -> Result<Option<Whole<K>>, VaultError> {
-        match self.vault.key.storage().get(&self.row(kind))? {
-            Some(row) => Ok(Some((self.open_head(kind, &row)?, row.revision))),
-            None => Ok(None),
-        }
+        self.whole(kind, self.vault.key.storage().get(&self.row(kind))?)
+    }
+
+    fn whole(&self, kind: u8, row: Option<Row>) -> Result<Option<Whole<K>>, VaultError> {
+        row.map(|row| Ok((self.open_head(kind, &row)?, row.revision))).transpose()
     }
 
     /// Opens a first row, of a live or deleted object as `kind` says.
