@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use credstore::azure::AzureError;
 use credstore::codes::Code;
 use credstore::diagnosis::{Diagnosis, Place, Severity, Upstream};
 use serde_json::{Value, json};
@@ -69,6 +70,12 @@ impl CliError {
 impl From<Diagnosis> for CliError {
     fn from(diagnosis: Diagnosis) -> Self {
         Self::Diagnosed { diagnosis: Box::new(diagnosis), exit: None }
+    }
+}
+
+impl From<AzureError> for CliError {
+    fn from(error: AzureError) -> Self {
+        Diagnosis::from(&error).into()
     }
 }
 

@@ -107,7 +107,7 @@ impl Connection {
         name: &VaultName,
         when: When,
     ) -> Result<Option<(ArmClient, VaultResource)>, CliError> {
-        let vaults = self.arm()?.vaults(when).await.map_err(|error| Diagnosis::from(&error))?;
+        let vaults = self.arm()?.vaults(when).await?;
         let found = vaults.into_iter().find(|vault| vault.name.eq_ignore_ascii_case(name.as_str()));
         found.map(|vault| Ok((self.arm_in(group_of(&vault.id))?, vault))).transpose()
     }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use credstore::diagnosis::Diagnosis;
 use serde_json::json;
 
 use crate::cli::Change;
@@ -93,7 +92,7 @@ const END: &str = "# end credstore";
 impl Hosts {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let connection = site::connect(world, Absent::Refuse).await?;
-        let vaults = connection.arm()?.vaults(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let vaults = connection.arm()?.vaults(site::when(world)).await?;
         let zone = &connection.site.zone;
         let mut names: Vec<String> =
             ["login", "management", "graph", "vault"].iter().map(|name| format!("{name}.{zone}")).collect();

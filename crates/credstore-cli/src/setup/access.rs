@@ -75,7 +75,7 @@ async fn has_key(ground: &Ground<'_>, registered: &Registered, public: &PublicCe
     let (connection, _) = ground.there()?;
     let keys = connection.graph()?.keys(&registered.app.id, site::when(ground.world)).await;
     let thumbprint = public.thumbprint();
-    let keys = keys.map_err(|error| Diagnosis::from(&error))?;
+    let keys = keys?;
     Ok(keys
         .iter()
         .any(|key| key.custom_key_identifier.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(&thumbprint))))
@@ -98,7 +98,7 @@ async fn has_get(ground: &Ground<'_>, principal: &ObjectId) -> Result<bool, CliE
 async fn secrets(ground: &Ground<'_>) -> Result<Vec<SecretItem>, CliError> {
     let (connection, name) = ground.there()?;
     let listed = connection.vault(name)?.objects::<Secrets>(site::when(ground.world)).await;
-    listed.map_err(|error| Diagnosis::from(&error).into())
+    listed.map_err(CliError::from)
 }
 
 fn is_readable(item: &SecretItem) -> bool {
@@ -136,7 +136,7 @@ pub(super) async fn act(ground: &Ground<'_>, value: &mut Value<'_>, out: &mut Ou
     let before = parts(ground).await?;
     if !before.key {
         let added = connection.graph()?.add_key(&app.id, &public, None, site::when(ground.world)).await;
-        added.map_err(|error| Diagnosis::from(&error))?;
+        added?;
     }
     if !before.permission {
         grant(ground, &principal).await?;
@@ -183,7 +183,7 @@ async fn grant(ground: &Ground<'_>, principal: &ObjectId) -> Result<(), CliError
     };
     let (arm, _) = connection.located(name, site::when(ground.world)).await?;
     let done = arm.change_access_policy(name, AccessPolicyChange::Add, entry, site::when(ground.world)).await;
-    done.map(|_| ()).map_err(|error| Diagnosis::from(&error).into())
+    done.map(|_| ()).map_err(CliError::from)
 }
 
 async fn set(ground: &Ground<'_>, name: &SecretName, value: &mut Value<'_>, out: &mut Output) -> Result<(), CliError> {
@@ -199,7 +199,7 @@ async fn set(ground: &Ground<'_>, name: &SecretName, value: &mut Value<'_>, out:
     };
     let client = connection.vault(vault)?;
     let set = client.set_secret(name, value, &SecretProperties::default(), site::when(ground.world)).await;
-    set.map(|_| ()).map_err(|error| Diagnosis::from(&error).into())
+    set.map(|_| ()).map_err(CliError::from)
 }
 
 /// The proof: the app signs in with its certificate and reads, with Get alone.
@@ -211,5 +211,5 @@ async fn sign_in_and_read(
     let (connection, vault) = ground.there()?;
     let tokens = connection.client(client.clone(), &ground.job.certificate())?;
     let read = connection.vault_as(vault, tokens)?.secret(name, None, site::when(ground.world)).await;
-    read.map(|_| ()).map_err(|error| Diagnosis::from(&error).into())
+    read.map(|_| ()).map_err(CliError::from)
 }

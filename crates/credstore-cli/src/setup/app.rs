@@ -24,7 +24,7 @@ pub(super) async fn registered(ground: &Ground<'_>) -> Result<Option<Registered>
     let Some(connection) = ground.connection else { return Ok(None) };
     let (graph, when) = (connection.graph()?, site::when(ground.world));
     let named = graph.applications(&ApplicationFilter::Named(ground.job.app.clone()), when).await;
-    let mut named = named.map_err(|error| Diagnosis::from(&error))?;
+    let mut named = named?;
     if let Some(client) = &ground.job.client
         && named.iter().any(|app| app.app_id == *client)
     {
@@ -40,7 +40,7 @@ pub(super) async fn registered(ground: &Ground<'_>) -> Result<Option<Registered>
                 .into());
         }
     };
-    let principal = graph.service_principal(&app.app_id, when).await.map_err(|error| Diagnosis::from(&error))?;
+    let principal = graph.service_principal(&app.app_id, when).await?;
     Ok(Some(Registered { app, principal: principal.map(|principal| principal.id) }))
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn act(ground: &Ground<'_>) -> Result<Row, CliError> {
         Some(found) => found.app,
         None => {
             let made = graph.create_application(&ground.job.app, site::when(ground.world)).await;
-            made.map_err(|error| Diagnosis::from(&error))?
+            made?
         }
     };
     app::ensure_principal(&graph, &app.app_id, ground.world).await?;

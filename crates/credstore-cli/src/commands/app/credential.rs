@@ -78,8 +78,7 @@ impl Add {
         }
         let graph = site::connect(world, Absent::Refuse).await?.graph()?;
         let app = super::find(&graph, &self.id, world).await?;
-        let added = graph.add_key(&app.id, &certificate, self.display_name.as_deref(), site::when(world)).await;
-        let added = added.map_err(|error| Diagnosis::from(&error))?;
+        let added = graph.add_key(&app.id, &certificate, self.display_name.as_deref(), site::when(world)).await?;
         let count = graph.keys(&app.id, site::when(world)).await.map_or(1, |keys| keys.len());
         out.result(object(&added), || {
             let keys = if count == 1 { "1 key now".to_owned() } else { format!("{count} keys now") };
@@ -102,7 +101,7 @@ impl List {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let graph = site::connect(world, Absent::Refuse).await?.graph()?;
         let app = super::find(&graph, &self.id, world).await?;
-        let keys = graph.keys(&app.id, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let keys = graph.keys(&app.id, site::when(world)).await?;
         out.result(keys.iter().map(object).collect(), || {
             let mut table = Table::new(&["KEY ID", "THUMBPRINT", "UNTIL", "NAME"]);
             for key in &keys {
@@ -144,7 +143,7 @@ impl Delete {
         let name = crate::output::plain(&app.display_name);
         confirm::yes(world, &format!("Remove the key {key} from {name}? Whoever signs in with it cannot any more."))?;
         let gone = graph.delete_key(&app.id, &self.key_id, site::when(world)).await;
-        if !gone.map_err(|error| Diagnosis::from(&error))? {
+        if !gone? {
             return Err(Diagnosis::error(&codes::DIRECTORY_OBJECT_MISSING, format!("{name} has no key {key}"))
                 .fix(format!("credstore app credential list --id {}", app.app_id))
                 .into());

@@ -87,10 +87,10 @@ impl Create {
 pub(crate) async fn ensure(graph: &GraphClient, name: &str, world: &World) -> Result<(Application, bool), CliError> {
     let when = site::when(world);
     let known = graph.applications(&ApplicationFilter::Named(name.to_owned()), when).await;
-    match known.map_err(|error| Diagnosis::from(&error))?.into_iter().next() {
+    match known?.into_iter().next() {
         Some(app) => Ok((app, false)),
         None => {
-            let made = graph.create_application(name, when).await.map_err(|error| Diagnosis::from(&error))?;
+            let made = graph.create_application(name, when).await?;
             Ok((made, true))
         }
     }
@@ -99,11 +99,11 @@ pub(crate) async fn ensure(graph: &GraphClient, name: &str, world: &World) -> Re
 /// The service principal of an app, made when it is not there.
 pub(crate) async fn ensure_principal(graph: &GraphClient, app: &ClientId, world: &World) -> Result<ObjectId, CliError> {
     let when = site::when(world);
-    match graph.service_principal(app, when).await.map_err(|error| Diagnosis::from(&error))? {
+    match graph.service_principal(app, when).await? {
         Some(principal) => Ok(principal.id),
         None => {
             let made = graph.create_service_principal(app, when).await;
-            Ok(made.map_err(|error| Diagnosis::from(&error))?.id)
+            Ok(made?.id)
         }
     }
 }
@@ -115,14 +115,14 @@ pub(crate) async fn find(graph: &GraphClient, text: &str, world: &World) -> Resu
         Ok(client) => ApplicationFilter::Client(client),
         Err(_) => ApplicationFilter::Named(text.to_owned()),
     };
-    let found = graph.applications(&filter, when).await.map_err(|error| Diagnosis::from(&error))?;
+    let found = graph.applications(&filter, when).await?;
     let shown = crate::output::plain(text);
     match (found.as_slice(), text.parse::<ObjectId>()) {
         ([_], _) => Ok(found.into_iter().next().ok_or_else(|| missing(&shown))?),
         ([], Ok(object)) => match graph.application(&object, when).await {
             Ok(app) => Ok(app),
             Err(error) if error.is_not_found() => Err(missing(&shown).into()),
-            Err(error) => Err(Diagnosis::from(&error).into()),
+            Err(error) => Err(error.into()),
         },
         ([], Err(_)) => Err(missing(&shown).into()),
         (several, _) => {
@@ -146,7 +146,7 @@ impl List {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let graph = site::connect(world, Absent::Refuse).await?.graph()?;
         let apps = graph.applications(&ApplicationFilter::All, site::when(world)).await;
-        let mut apps = apps.map_err(|error| Diagnosis::from(&error))?;
+        let mut apps = apps?;
         apps.sort_by(|a, b| a.display_name.cmp(&b.display_name));
         out.result(apps.iter().map(object).collect(), || {
             let mut table = Table::new(&["DISPLAY NAME", "CLIENT ID", "KEYS", "CREATED"]);
@@ -212,17 +212,15 @@ impl Update {
         let when = site::when(world);
         let known = graph.applications(&ApplicationFilter::Named(self.display_name.clone()), when).await;
         // Commands take an app by its name, so a second one of that name is not made here either.
-        if let Some(other) =
-            known.map_err(|error| Diagnosis::from(&error))?.into_iter().find(|known| known.id != app.id)
-        {
+        if let Some(other) = known?.into_iter().find(|known| known.id != app.id) {
             return Err(Diagnosis::error(&codes::DIRECTORY_CONFLICT, format!("another app is called {name}"))
                 .cause(format!("its client ID is {}", other.app_id))
                 .fix("choose another name")
                 .into());
         }
         let renamed = ApplicationParameters { display_name: Some(self.display_name), key_credentials: None };
-        graph.update_application(&app.id, &renamed, when).await.map_err(|error| Diagnosis::from(&error))?;
-        let changed = graph.application(&app.id, when).await.map_err(|error| Diagnosis::from(&error))?;
+        graph.update_application(&app.id, &renamed, when).await?;
+        let changed = graph.application(&app.id, when).await?;
         out.result(object(&changed), || format!("{name}  renamed   was {}\n", crate::output::plain(&app.display_name)))
     }
 }
@@ -247,7 +245,7 @@ impl Delete {
         let app = find(&graph, &self.id, world).await?;
         let name = crate::output::plain(&app.display_name);
         confirm::yes(world, &format!("Delete {name} ({})? Whoever signs in as it cannot any more.", app.app_id))?;
-        graph.delete_application(&app.id, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        graph.delete_application(&app.id, site::when(world)).await?;
         out.result(json!({ "appId": app.app_id.as_str(), "deleted": true }), || format!("{name}  deleted\n"))
     }
 }

@@ -112,7 +112,7 @@ impl Principal {
         }
         let client: ClientId = names::guid(self.spn.as_deref().unwrap_or_default(), "an application (client) ID")?;
         let found = connection.graph()?.service_principal(&client, site::when(world)).await;
-        match found.map_err(|error| Diagnosis::from(&error))? {
+        match found? {
             Some(principal) => Ok(principal.id),
             None => Err(Diagnosis::error(
                 &codes::DIRECTORY_OBJECT_MISSING,
@@ -194,7 +194,7 @@ pub(crate) async fn set(
     };
     let (arm, _) = connection.located(vault, site::when(world)).await?;
     let done = arm.change_access_policy(vault, AccessPolicyChange::Replace, entry, site::when(world)).await;
-    done.map(|_| ()).map_err(|error| Diagnosis::from(&error).into())
+    done.map(|_| ()).map_err(CliError::from)
 }
 
 /// The permissions of a principal in a vault.
@@ -223,7 +223,7 @@ impl List {
         let connection = site::connect(world, Absent::Refuse).await?;
         let vault = vault(&connection, &name, world).await?;
         let graph = connection.graph()?;
-        let principals = graph.service_principals(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let principals = graph.service_principals(site::when(world)).await?;
         let app_of = |policy: &AccessPolicyEntry| {
             let found =
                 principals.iter().find(|principal| principal.id.as_str().eq_ignore_ascii_case(&policy.object_id));
@@ -290,7 +290,7 @@ impl Delete {
         };
         let (arm, _) = connection.located(&name, site::when(world)).await?;
         let done = arm.change_access_policy(&name, AccessPolicyChange::Remove, entry, site::when(world)).await;
-        done.map_err(|error| Diagnosis::from(&error))?;
+        done?;
         out.result(json!({ "vault": name.as_str(), "objectId": principal.as_str(), "deleted": true }), || {
             format!("{principal}  has no permissions in {name} any more\n")
         })

@@ -32,7 +32,7 @@ impl InVault {
         if let Some(name) = named {
             return connection.vault(&name);
         }
-        let vaults = connection.arm()?.vaults(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let vaults = connection.arm()?.vaults(site::when(world)).await?;
         match vaults.as_slice() {
             [only] => connection.vault(&names::vault(&only.name)?),
             several => Err(Diagnosis::error(&usage::COMMAND_LINE, "--vault-name is needed")

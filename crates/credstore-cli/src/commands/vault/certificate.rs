@@ -262,8 +262,8 @@ impl Create {
         }
         let (vault, name) = self.at.open(world).await?;
         let when = site::when(world);
-        vault.create_certificate(&name, &create, when).await.map_err(|error| Diagnosis::from(&error))?;
-        let operation = vault.certificate_operation(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
+        vault.create_certificate(&name, &create, when).await?;
+        let operation = vault.certificate_operation(&name, when).await?;
         if let Some(file) = &self.csr {
             write(file, there(pem_of("CERTIFICATE REQUEST", operation.csr.as_deref()))?.as_bytes(), 0o644, world)?;
         }
@@ -298,7 +298,7 @@ async fn made(
     out: &mut Output,
 ) -> Result<(), CliError> {
     let bundle = vault.object::<Certificates>(name, None, site::when(world)).await;
-    said(&bundle.map_err(|error| Diagnosis::from(&error))?, what, world, out)
+    said(&bundle?, what, world, out)
 }
 
 fn said(bundle: &CertificateBundle, what: &str, world: &World, out: &mut Output) -> Result<(), CliError> {
@@ -335,7 +335,7 @@ impl Merge {
         let (vault, name) = self.at.open(world).await?;
         let merge = MergeCertificate { x5c, ..MergeCertificate::default() };
         let merged = vault.merge_certificate(&name, &merge, site::when(world)).await;
-        said(&merged.map_err(|error| Diagnosis::from(&error))?, "completed", world, out)
+        said(&merged?, "completed", world, out)
     }
 }
 
@@ -419,7 +419,7 @@ impl Import {
         let (vault, name) = self.at.open(world).await?;
         let given = (&value, password.as_ref());
         let imported = vault.import_certificate(&name, given, &rest, site::when(world)).await;
-        said(&imported.map_err(|error| Diagnosis::from(&error))?, "imported", world, out)
+        said(&imported?, "imported", world, out)
     }
 }
 
@@ -442,10 +442,9 @@ impl Show {
         let version = version("certificate", self.version.as_ref())?;
         let (vault, name) = self.at.open(world).await?;
         let when = site::when(world);
-        let bundle = vault.object::<Certificates>(&name, version.as_ref(), when).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        let bundle = vault.object::<Certificates>(&name, version.as_ref(), when).await?;
         if let Some(file) = &self.csr {
-            let operation = vault.certificate_operation(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
+            let operation = vault.certificate_operation(&name, when).await?;
             write(file, there(pem_of("CERTIFICATE REQUEST", operation.csr.as_deref()))?.as_bytes(), 0o644, world)?;
         }
         out.result(Certificates::bundle(&bundle), || shown::text(&bundle, world.now()))
@@ -485,8 +484,7 @@ impl SetAttributes {
             return Ok(());
         }
         let (vault, name) = self.at.open(world).await?;
-        let done = vault.update_certificate(&name, version.as_ref(), &update, site::when(world)).await;
-        let done = done.map_err(|error| Diagnosis::from(&error))?;
+        let done = vault.update_certificate(&name, version.as_ref(), &update, site::when(world)).await?;
         out.result(Certificates::bundle(&done), || format!("{name}  {}\n", shown::state(&done.attributes, world.now())))
     }
 }
@@ -529,7 +527,7 @@ impl Download {
         let when = site::when(world);
         let file = self.file.display().to_string();
         if self.with_key {
-            let secret = vault.secret(&name, version.as_ref(), when).await.map_err(|error| Diagnosis::from(&error))?;
+            let secret = vault.secret(&name, version.as_ref(), when).await?;
             let value = there(secret.value.as_ref().map(Secret::expose_secret))?;
             let pfx = secret.content_type.as_deref() == Some(CertificateForm::Pkcs12.as_str());
             if pfx {
@@ -541,8 +539,7 @@ impl Download {
             let object = json!({ "name": name.as_str(), "file": file, "contentType": secret.content_type });
             return out.result(object, || format!("{name}  certificate and key in {file}   {form}, mode 0600\n"));
         }
-        let bundle = vault.object::<Certificates>(&name, version.as_ref(), when).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        let bundle = vault.object::<Certificates>(&name, version.as_ref(), when).await?;
         let Some(der) = bundle.cer.as_deref().and_then(base64_any) else {
             return Err(Diagnosis::error(&codes::UPSTREAM_SECRET_MISSING, format!("{name} is not signed yet"))
                 .fix(format!("credstore vault certificate merge -n {name} --file SIGNED.pem"))

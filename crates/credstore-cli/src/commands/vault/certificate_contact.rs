@@ -82,14 +82,14 @@ impl Add {
             return Ok(());
         }
         let (vault, when) = (self.vault.open(world).await?, site::when(world));
-        let mut contacts = vault.contacts(when).await.map_err(|error| Diagnosis::from(&error))?;
+        let mut contacts = vault.contacts(when).await?;
         if contacts.list.iter().any(|contact| is_of(contact, &self.email)) {
             return Err(Diagnosis::error(&codes::CONFLICT, format!("{email} is a contact already"))
                 .fix("credstore vault certificate contact list, or delete it first")
                 .into());
         }
         contacts.list.push(Entry { email: Some(self.email), name: self.name, phone: self.phone });
-        let contacts = vault.set_contacts(&contacts, when).await.map_err(|error| Diagnosis::from(&error))?;
+        let contacts = vault.set_contacts(&contacts, when).await?;
         out.result(object(&contacts), || format!("{email}  added\n"))
     }
 }
@@ -105,7 +105,7 @@ struct List {
 impl List {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let vault = self.vault.open(world).await?;
-        let contacts = vault.contacts(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let contacts = vault.contacts(site::when(world)).await?;
         out.result(object(&contacts), || {
             let mut table = Table::new(&["EMAIL", "NAME", "PHONE"]);
             let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
@@ -139,7 +139,7 @@ impl Delete {
             return Ok(());
         }
         let (vault, when) = (self.vault.open(world).await?, site::when(world));
-        let mut contacts = vault.contacts(when).await.map_err(|error| Diagnosis::from(&error))?;
+        let mut contacts = vault.contacts(when).await?;
         let before = contacts.list.len();
         contacts.list.retain(|contact| !is_of(contact, &self.email));
         if contacts.list.len() == before {
@@ -148,7 +148,7 @@ impl Delete {
                 .into());
         }
         confirm::yes(world, &format!("Delete the contact {email}?"))?;
-        let contacts = vault.set_contacts(&contacts, when).await.map_err(|error| Diagnosis::from(&error))?;
+        let contacts = vault.set_contacts(&contacts, when).await?;
         out.result(object(&contacts), || format!("{email}  deleted\n"))
     }
 }

@@ -132,7 +132,7 @@ impl Create {
             return Ok(());
         }
         let vault = self.at.vault.open(world).await?;
-        let made = vault.set_issuer(&name, &set, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let made = vault.set_issuer(&name, &set, site::when(world)).await?;
         out.result(object(&made), || {
             let provider = made.provider.as_deref().unwrap_or("-");
             format!("{name}  created   {provider}   {}\n", state(&made))
@@ -154,7 +154,7 @@ impl Show {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let name = self.at.name()?;
         let vault = self.at.vault.open(world).await?;
-        let issuer = vault.issuer(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let issuer = vault.issuer(&name, site::when(world)).await?;
         let or_none = |text: Option<&String>| text.cloned().unwrap_or_else(|| "-".to_owned());
         let time = |at: Option<Timestamp>| at.map_or("-".to_owned(), rfc3339);
         out.result(object(&issuer), || {
@@ -182,7 +182,7 @@ struct List {
 impl List {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let vault = self.vault.open(world).await?;
-        let issuers = vault.issuers(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let issuers = vault.issuers(site::when(world)).await?;
         let item = |it: &IssuerItem| json!({ "id": it.id, "name": name_in(&it.id), "provider": it.provider });
         out.result(issuers.iter().map(item).collect(), || {
             let mut table = Table::new(&["NAME", "PROVIDER"]);
@@ -212,7 +212,7 @@ impl Download {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let name = self.at.name()?;
         let vault = self.at.vault.open(world).await?;
-        let issuer = vault.issuer(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let issuer = vault.issuer(&name, site::when(world)).await?;
         let Some(text) = pem_of("CERTIFICATE", issuer.cer.as_deref()) else {
             return Err(Diagnosis::error(&codes::UPSTREAM_SECRET_MISSING, format!("{name} has no certificate"))
                 .cause(format!("only an issuer of provider {PROVIDER_INSIDE} is an authority inside the vault"))
@@ -252,7 +252,7 @@ impl Delete {
         let what = format!("deleting {name} cannot be undone");
         confirm::named(world, &what, name.as_str(), self.confirm.as_deref())?;
         let vault = self.at.vault.open(world).await?;
-        let deleted = vault.delete_issuer(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let deleted = vault.delete_issuer(&name, site::when(world)).await?;
         out.result(object(&deleted), || format!("{name}  deleted\n"))
     }
 }

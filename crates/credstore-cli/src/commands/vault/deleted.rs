@@ -24,7 +24,7 @@ pub(super) struct ListDeleted {}
 impl ListDeleted {
     pub(super) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let arm = site::connect(world, Absent::Refuse).await?.arm()?;
-        let mut vaults = arm.deleted_vaults(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let mut vaults = arm.deleted_vaults(site::when(world)).await?;
         vaults.sort_by(|a, b| a.name.cmp(&b.name));
         // A message of ours always has a JSON form.
         out.result(vaults.iter().map(|vault| serde_json::to_value(vault).unwrap_or_default()).collect(), || {
@@ -41,7 +41,7 @@ impl ListDeleted {
 
 /// The deleted vault of this name.
 async fn find(arm: &ArmClient, name: &VaultName, world: &World) -> Result<DeletedVault, CliError> {
-    let vaults = arm.deleted_vaults(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+    let vaults = arm.deleted_vaults(site::when(world)).await?;
     let found = vaults.into_iter().find(|vault| vault.name.eq_ignore_ascii_case(name.as_str()));
     found.ok_or_else(|| {
         Diagnosis::error(&codes::DELETED_VAULT_MISSING, format!("there is no deleted vault {name}"))
@@ -71,8 +71,7 @@ impl Recover {
         let arm = connection.arm()?;
         let deleted = find(&arm, &name, world).await?;
         let (place, tenant) = (&deleted.properties.location, connection.tenant.as_str());
-        let recovered = arm.recover_vault(&name, place, tenant, site::when(world)).await;
-        let recovered = recovered.map_err(|error| Diagnosis::from(&error))?;
+        let recovered = arm.recover_vault(&name, place, tenant, site::when(world)).await?;
         if recovered.properties.enable_rbac_authorization == Some(true) {
             out.note("the vault uses roles; those that were assigned on it are gone and have to be assigned again");
         }
@@ -105,7 +104,7 @@ impl Purge {
         let arm = site::connect(world, Absent::Refuse).await?.arm()?;
         let deleted = find(&arm, &name, world).await?;
         let done = arm.purge_vault(&name, &deleted.properties.location, site::when(world)).await;
-        done.map_err(|error| Diagnosis::from(&error))?;
+        done?;
         let gone: Value = json!({ "name": deleted.name, "purged": true });
         out.result(gone, || format!("{}  purged\n", deleted.name))
     }

@@ -5,7 +5,6 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use credstore::azure::{KeyCrypt, Keys};
-use credstore::diagnosis::Diagnosis;
 use credstore_protocol::key_vault::keys::{
     CreateKey, Curve, KeyAttributes, KeyBundle, KeyOperation, KeyType, UpdateKey,
 };
@@ -279,7 +278,7 @@ impl Create {
         }
         let (vault, name) = self.at.open(world).await?;
         let made = vault.create_key(&name, &create, site::when(world)).await;
-        said(&made.map_err(|error| Diagnosis::from(&error))?, "created", world, out)
+        said(&made?, "created", world, out)
     }
 }
 
@@ -308,8 +307,7 @@ impl Show {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let version = version("key", self.version.as_ref())?;
         let (vault, name) = self.at.open(world).await?;
-        let bundle = vault.object::<Keys>(&name, version.as_ref(), site::when(world)).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        let bundle = vault.object::<Keys>(&name, version.as_ref(), site::when(world)).await?;
         out.result(Keys::bundle(&bundle), || shown::text(&bundle, world.now()))
     }
 }
@@ -347,8 +345,7 @@ impl SetAttributes {
             return Ok(());
         }
         let (vault, name) = self.at.open(world).await?;
-        let done = vault.update_key(&name, version.as_ref(), &update, site::when(world)).await;
-        let done = done.map_err(|error| Diagnosis::from(&error))?;
+        let done = vault.update_key(&name, version.as_ref(), &update, site::when(world)).await?;
         out.result(Keys::bundle(&done), || format!("{name}  {}\n", shown::state(&done.attributes, world.now())))
     }
 }
@@ -371,6 +368,6 @@ impl Rotate {
         }
         let (vault, name) = self.at.open(world).await?;
         let rotated = vault.rotate_key(&name, site::when(world)).await;
-        said(&rotated.map_err(|error| Diagnosis::from(&error))?, "rotated", world, out)
+        said(&rotated?, "rotated", world, out)
     }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use credstore::azure::Keys;
 use credstore::azure::key_form::{private_key, public_der};
-use credstore::diagnosis::Diagnosis;
 use credstore_protocol::key_vault::keys::{JsonWebKey, UpdateKey};
 use credstore_protocol::pem;
 use serde_json::json;
@@ -62,7 +61,7 @@ impl Import {
         }
         let (vault, name) = self.at.open(world).await?;
         let imported = vault.import_key(&name, &key, &properties, site::when(world)).await;
-        said(&imported.map_err(|error| Diagnosis::from(&error))?, "imported", world, out)
+        said(&imported?, "imported", world, out)
     }
 }
 
@@ -116,8 +115,7 @@ impl Download {
     pub(super) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let version = version("key", self.version.as_ref())?;
         let (vault, name) = self.at.open(world).await?;
-        let bundle = vault.object::<Keys>(&name, version.as_ref(), site::when(world)).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        let bundle = vault.object::<Keys>(&name, version.as_ref(), site::when(world)).await?;
         let public = there(self.encoding.of(&bundle.key))?;
         if !write_or_print((&self.file, &public), 0o644, world, out)? {
             return Ok(());

@@ -74,7 +74,7 @@ impl Show {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let (vault, name) = self.at.open(world).await?;
         let policy = vault.key_rotation_policy(&name, site::when(world)).await;
-        said(&name, &policy.map_err(|error| Diagnosis::from(&error))?, out)
+        said(&name, &policy?, out)
     }
 }
 
@@ -87,7 +87,7 @@ impl Update {
         }
         let (vault, name) = self.at.open(world).await?;
         let policy = vault.set_key_rotation_policy(&name, &policy, site::when(world)).await;
-        said(&name, &policy.map_err(|error| Diagnosis::from(&error))?, out)
+        said(&name, &policy?, out)
     }
 }
 

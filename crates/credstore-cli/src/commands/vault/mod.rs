@@ -144,8 +144,7 @@ pub(crate) async fn create(
     world: &World,
 ) -> Result<VaultResource, CliError> {
     let when = site::when(world);
-    let principal = connection.graph()?.service_principal(&connection.operator, when).await;
-    let principal = principal.map_err(|error| Diagnosis::from(&error))?;
+    let principal = connection.graph()?.service_principal(&connection.operator, when).await?;
     let all = || vec!["all".to_owned()];
     let policies = principal.into_iter().map(|principal| AccessPolicyEntry {
         tenant_id: connection.tenant.to_string(),
@@ -157,8 +156,8 @@ pub(crate) async fn create(
     resource.properties.soft_delete_retention_in_days = Some(retention_days);
     resource.properties.enable_purge_protection = purge_protection.then_some(true);
     let arm = connection.arm()?;
-    arm.ensure_group(LOCATION, when).await.map_err(|error| Diagnosis::from(&error))?;
-    arm.put_vault(name, resource, when).await.map_err(|error| Diagnosis::from(&error).into())
+    arm.ensure_group(LOCATION, when).await?;
+    arm.put_vault(name, resource, when).await.map_err(CliError::from)
 }
 
 /// List the vaults
@@ -169,7 +168,7 @@ struct List {}
 impl List {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let connection = site::connect(world, Absent::Refuse).await?;
-        let mut vaults = connection.arm()?.vaults(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let mut vaults = connection.arm()?.vaults(site::when(world)).await?;
         vaults.sort_by(|a, b| a.name.cmp(&b.name));
         out.result(vaults.iter().map(object).collect(), || {
             let mut table = Table::new(&["NAME", "VAULT URI", "RETENTION", "POLICIES"]);
@@ -243,7 +242,7 @@ impl Delete {
         let when = site::when(world);
         // To delete what is not there is no error of the protocol; of a person it is a mistake in the name.
         let (arm, _) = connection.located(&name, when).await?;
-        arm.delete_vault(&name, when).await.map_err(|error| Diagnosis::from(&error))?;
+        arm.delete_vault(&name, when).await?;
         out.result(json!({ "name": name.as_str(), "deleted": true }), || {
             format!("{name}  deleted; credstore vault recover --name {name} brings it back\n")
         })

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use credstore::azure::VaultObject;
-use credstore::diagnosis::Diagnosis;
 use credstore_protocol::Timestamp;
 use credstore_protocol::key_vault::BackupBlob;
 use serde_json::{Value, json};
@@ -63,7 +62,7 @@ pub(super) struct List {
 impl List {
     pub(super) async fn run<O: Shown>(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let vault = self.vault.open(world).await?;
-        let items = vault.objects::<O>(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let items = vault.objects::<O>(site::when(world)).await?;
         out.result(items.iter().map(O::item).collect(), || O::table(&items, false, world.now()))
     }
 }
@@ -77,8 +76,7 @@ pub(super) struct ListVersions {
 impl ListVersions {
     pub(super) async fn run<O: Shown>(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let (vault, name) = self.at.open(world).await?;
-        let items = vault.object_versions::<O>(&name, site::when(world)).await;
-        let items = items.map_err(|error| Diagnosis::from(&error))?;
+        let items = vault.object_versions::<O>(&name, site::when(world)).await?;
         out.result(items.iter().map(O::item).collect(), || O::table(&items, true, world.now()))
     }
 }
@@ -101,8 +99,7 @@ impl Delete {
         let back = format!("credstore vault {kind} recover -n {name} brings it back.");
         confirm::yes(world, &format!("Delete {name}{with}? {back}"))?;
         let (vault, name) = self.at.open(world).await?;
-        let deleted = vault.delete_object::<O>(&name, site::when(world)).await;
-        let deleted = deleted.map_err(|error| Diagnosis::from(&error))?;
+        let deleted = vault.delete_object::<O>(&name, site::when(world)).await?;
         out.result(O::deleted(&deleted), || {
             format!("{name}  deleted, recoverable until {}\n", date(O::purged(&deleted)))
         })
@@ -118,7 +115,7 @@ pub(super) struct ListDeleted {
 impl ListDeleted {
     pub(super) async fn run<O: Shown>(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let vault = self.vault.open(world).await?;
-        let items = vault.deleted_objects::<O>(site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        let items = vault.deleted_objects::<O>(site::when(world)).await?;
         out.result(items.iter().map(O::deleted_item).collect(), || {
             let mut table = Table::new(&["NAME", "DELETED", "PURGED ON"]);
             for item in &items {
@@ -140,8 +137,7 @@ pub(super) struct ShowDeleted {
 impl ShowDeleted {
     pub(super) async fn run<O: Shown>(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let (vault, name) = self.at.open(world).await?;
-        let deleted = vault.deleted_object::<O>(&name, site::when(world)).await;
-        let deleted = deleted.map_err(|error| Diagnosis::from(&error))?;
+        let deleted = vault.deleted_object::<O>(&name, site::when(world)).await?;
         out.result(O::deleted(&deleted), || {
             format!("{name}  deleted, recoverable until {}\n", date(O::purged(&deleted)))
         })
@@ -163,8 +159,7 @@ impl Recover {
             return Ok(());
         }
         let (vault, name) = self.at.open(world).await?;
-        let bundle = vault.recover_object::<O>(&name, site::when(world)).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        let bundle = vault.recover_object::<O>(&name, site::when(world)).await?;
         out.result(O::bundle(&bundle), || format!("{name}  recovered\n"))
     }
 }
@@ -188,7 +183,7 @@ impl Purge {
         }
         confirm::named(world, &format!("purging {name} cannot be undone"), name.as_str(), self.confirm.as_deref())?;
         let (vault, name) = self.at.open(world).await?;
-        vault.purge_object::<O>(&name, site::when(world)).await.map_err(|error| Diagnosis::from(&error))?;
+        vault.purge_object::<O>(&name, site::when(world)).await?;
         out.result(json!({ "name": name.as_str(), "purged": true }), || format!("{name}  purged\n"))
     }
 }
@@ -205,8 +200,7 @@ pub(super) struct Backup {
 impl Backup {
     pub(super) async fn run<O: Shown>(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let (vault, name) = self.at.open(world).await?;
-        let backup = vault.backup_object::<O>(&name, site::when(world)).await;
-        let backup = backup.map_err(|error| Diagnosis::from(&error))?;
+        let backup = vault.backup_object::<O>(&name, site::when(world)).await?;
         write(&self.file, backup.value.as_bytes(), 0o600, world)?;
         let file = self.file.display().to_string();
         out.result(json!({ "name": name.as_str(), "file": file }), || {
@@ -233,8 +227,7 @@ impl Restore {
             return Ok(());
         }
         let vault = self.vault.open(world).await?;
-        let bundle = vault.restore_object::<O>(&blob, site::when(world)).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        let bundle = vault.restore_object::<O>(&blob, site::when(world)).await?;
         out.result(O::bundle(&bundle), || format!("{}  restored\n", name_and_version::<O>(O::id(&bundle)).0))
     }
 }

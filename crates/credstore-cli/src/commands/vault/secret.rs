@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use credstore::azure::Secrets;
-use credstore::diagnosis::Diagnosis;
 use credstore_protocol::Timestamp;
 use credstore_protocol::key_vault::{DeletedSecret, SecretAttributes, SecretBundle, SecretItem, SecretProperties};
 use serde_json::{Value, json};
@@ -157,7 +156,7 @@ impl Set {
         let value = self.source.read(world, out)?;
         let (vault, name) = self.at.open(world).await?;
         let when = site::when(world);
-        let set = vault.set_secret(&name, &value, &properties, when).await.map_err(|error| Diagnosis::from(&error))?;
+        let set = vault.set_secret(&name, &value, &properties, when).await?;
         let versions = vault.object_versions::<Secrets>(&name, when).await.map_or(1, |versions| versions.len());
         out.result(secret_json::bundle(&set), || {
             let version: String = name_and_version::<Secrets>(&set.id).1.unwrap_or_default().chars().take(6).collect();
@@ -194,8 +193,7 @@ impl Show {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let version = version("secret", self.version.as_ref())?;
         let (vault, name) = self.at.open(world).await?;
-        let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await?;
         if !self.reveal {
             return out.result(secret_json::bundle(&bundle), || text(&bundle, world.now()));
         }
@@ -260,8 +258,7 @@ impl SetAttributes {
             return Ok(());
         }
         let (vault, name) = self.at.open(world).await?;
-        let done = vault.update_secret(&name, version.as_ref(), &update, site::when(world)).await;
-        let done = done.map_err(|error| Diagnosis::from(&error))?;
+        let done = vault.update_secret(&name, version.as_ref(), &update, site::when(world)).await?;
         out.result(secret_json::bundle(&done), || format!("{name}  {}\n", state(&done.attributes, world.now())))
     }
 }
@@ -286,8 +283,7 @@ impl Download {
     async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         let version = version("secret", self.version.as_ref())?;
         let (vault, name) = self.at.open(world).await?;
-        let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await;
-        let bundle = bundle.map_err(|error| Diagnosis::from(&error))?;
+        let bundle = vault.secret(&name, version.as_ref(), site::when(world)).await?;
         let value = there(bundle.value.as_ref().map(credstore_protocol::Secret::expose_secret))?;
         write(&self.file, value.as_bytes(), 0o600, world)?;
         let file = self.file.display().to_string();

@@ -3,7 +3,6 @@
 //! Retention is not here: it is fixed when a vault is made, as in Azure.
 
 use clap::Args;
-use credstore::diagnosis::Diagnosis;
 use credstore_protocol::arm::{VaultResource, VaultUpdate, VaultUpdateProperties};
 
 use super::{model, object, protection, tags};
@@ -70,8 +69,7 @@ impl Update {
         if let Some(why) = consequence(&before, &update) {
             confirm::yes(world, &format!("Change {name}, {shown}? {why}"))?;
         }
-        let done = arm.update_vault(&name, &update, site::when(world)).await;
-        let done = done.map_err(|error| Diagnosis::from(&error))?;
+        let done = arm.update_vault(&name, &update, site::when(world)).await?;
         out.result(object(&done), || format!("{name}  changed   {shown}\n"))
     }
 }
