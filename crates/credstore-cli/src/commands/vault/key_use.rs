@@ -61,12 +61,9 @@ impl Signed {
     }
 }
 
-/// Sign a file, or a digest, with a key
+/// With which key what is signed, and how.
 #[derive(Args, Debug)]
-#[command(
-    before_help = "Example\n  credstore vault key sign --name signing --algorithm ES256 --file release.tar --out release.sig"
-)]
-pub(super) struct Sign {
+struct Signing {
     #[command(flatten)]
     at: Named,
     /// This version instead of the current one
@@ -77,6 +74,16 @@ pub(super) struct Sign {
     algorithm: SignatureAlgorithm,
     #[command(flatten)]
     signed: Signed,
+}
+
+/// Sign a file, or a digest, with a key
+#[derive(Args, Debug)]
+#[command(
+    before_help = "Example\n  credstore vault key sign --name signing --algorithm ES256 --file release.tar --out release.sig"
+)]
+pub(super) struct Sign {
+    #[command(flatten)]
+    signing: Signing,
     /// File for the signature, as its bytes are, - for standard output; without it base64url is printed
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -84,13 +91,13 @@ pub(super) struct Sign {
 
 impl Sign {
     pub(super) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let version = version("key", self.version.as_ref())?;
-        let request = SignRequest { alg: self.algorithm, value: self.signed.digest(self.algorithm)? };
-        let (vault, name) = self.at.open(world).await?;
-        let signed = vault.sign(&name, version.as_ref(), &request, site::when(world)).await;
-        let signed = signed.map_err(|error| Diagnosis::from(&error))?;
+        let Signing { at, version: wanted, algorithm, signed } = self.signing;
+        let version = version("key", wanted.as_ref())?;
+        let request = SignRequest { alg: algorithm, value: signed.digest(algorithm)? };
+        let (vault, name) = at.open(world).await?;
+        let signed = vault.sign(&name, version.as_ref(), &request, site::when(world)).await?;
         let signature = base64url(&signed.bytes);
-        let object = json!({ "kid": signed.kid, "algorithm": self.algorithm, "signature": signature });
+        let object = json!({ "kid": signed.kid, "algorithm": algorithm, "signature": signature });
         let Some(file) = &self.out else { return out.result(object, || format!("{signature}\n")) };
         match write_or_print((file, &signed.bytes), 0o644, world, out)? {
             true => out.result(object, || format!("{name}  signature in {}\n", file.display())),
@@ -106,15 +113,7 @@ impl Sign {
 )]
 pub(super) struct Verify {
     #[command(flatten)]
-    at: Named,
-    /// This version instead of the current one
-    #[arg(long, value_name = "V")]
-    version: Option<String>,
-    /// RS256, PS256, ES256 and so on
-    #[arg(long, short, value_name = "ALGORITHM", value_parser = signature_algorithm)]
-    algorithm: SignatureAlgorithm,
-    #[command(flatten)]
-    signed: Signed,
+    signing: Signing,
     /// File with the signature, as `sign --out` writes it; - is standard input
     #[arg(long, value_name = "FILE")]
     signature: PathBuf,
@@ -122,17 +121,17 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let version = version("key", self.version.as_ref())?;
-        let both = [self.signed.file.as_deref(), Some(&self.signature)].map(|file| file == Some(Path::new("-")));
+        let Signing { at, version: wanted, algorithm, signed } = self.signing;
+        let version = version("key", wanted.as_ref())?;
+        let both = [signed.file.as_deref(), Some(&self.signature)].map(|file| file == Some(Path::new("-")));
         if both == [true, true] {
             return Err(Diagnosis::error(&usage::COMMAND_LINE, "--file and --signature are both standard input").into());
         }
         let signature = base64url(&files::read_or_stdin(&self.signature)?);
-        let digest = self.signed.digest(self.algorithm)?;
-        let request = VerifyRequest { alg: self.algorithm, digest, value: signature };
-        let (vault, name) = self.at.open(world).await?;
-        let verified = vault.verify(&name, version.as_ref(), &request, site::when(world)).await;
-        let verified = verified.map_err(|error| Diagnosis::from(&error))?;
+        let digest = signed.digest(algorithm)?;
+        let request = VerifyRequest { alg: algorithm, digest, value: signature };
+        let (vault, name) = at.open(world).await?;
+        let verified = vault.verify(&name, version.as_ref(), &request, site::when(world)).await?;
         if !verified.value {
             return Err(Diagnosis::error(&codes::SIGNATURE_WRONG, format!("the signature was not made with {name}"))
                 .cause("the file, the signature, the algorithm or the version is another")
@@ -166,8 +165,7 @@ impl Crypt {
         let value = Secret::from(Zeroizing::new(base64url(&files::read_or_stdin(&self.file)?)));
         let (vault, name) = self.at.open(world).await?;
         let request = (crypt, self.algorithm, &value);
-        let done = vault.crypt(&name, version.as_ref(), request, site::when(world)).await;
-        let done = done.map_err(|error| Diagnosis::from(&error))?;
+        let done = vault.crypt(&name, version.as_ref(), request, site::when(world)).await?;
         if !write_or_print((&self.out, &done.bytes), 0o600, world, out)? {
             return Ok(());
         }
