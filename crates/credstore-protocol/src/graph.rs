@@ -74,6 +74,30 @@ pub struct KeyCredential {
     pub key: Option<String>,
 }
 
+/// Body of `POST /applications/{id}/addKey`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddKeyParameters {
+    /// The public key to add.
+    pub key_credential: KeyCredential,
+    /// Always null here: a key with a password is none of a certificate.
+    #[serde(default)]
+    pub password_credential: Option<serde_json::Value>,
+    /// A JWT that a key of the application signed, valid for ten minutes at most. Whoever has it and a token of the
+    /// application can exchange its keys.
+    pub proof: String,
+}
+
+/// Body of `POST /applications/{id}/removeKey`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoveKeyParameters {
+    /// Which key.
+    pub key_id: String,
+    /// As in [`AddKeyParameters`].
+    pub proof: String,
+}
+
 /// An application's identity in the tenant. Access policies name its `id`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,8 +2,12 @@
 //!
 //! Only the operator may see or change them. Source: contract section 16.
 
+use std::borrow::Cow;
+
 use credstore_protocol::encoding::{base64_any, base64_standard, hex_upper};
-use credstore_protocol::graph::{self as wire, ApplicationParameters, Collection, ServicePrincipalParameters};
+use credstore_protocol::graph::{
+    self as wire, AddKeyParameters, ApplicationParameters, Collection, RemoveKeyParameters, ServicePrincipalParameters,
+};
 use credstore_protocol::{ObjectId, Timestamp};
 use credstore_vault::directory::{Application, KeyCredential, KeyCredentialChange, NewKeyCredential, ServicePrincipal};
 use credstore_vault::{Caller, Directory, DirectoryError};
@@ -16,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use zeroize::Zeroizing;
 
 use crate::app::{App, Incoming};
 use crate::body::Content;
@@ -83,7 +88,7 @@ impl Problem {
             Self::NoSecretsHere => (
                 bad,
                 "Request_BadRequest",
-                "Applications of this directory sign in with certificates: change keyCredentials with PATCH."
+                "Applications of this directory sign in with certificates: change keyCredentials with PATCH or addKey."
                     .to_owned(),
             ),
             Self::BadRequest(text) => (bad, "Request_BadRequest", text.clone()),
@@ -141,6 +146,15 @@ fn directory_row(error: &DirectoryError) -> (StatusCode, &'static str, String) {
              already in use."
                 .to_owned(),
         ),
+        DirectoryError::Unproven(why) => {
+            // The peer learns as little as from Azure: one text for everything that a proof can lack.
+            tracing::info!(%why, "a proof of possession is refused");
+            (
+                StatusCode::UNAUTHORIZED,
+                "Authentication_MissingOrMalformed",
+                "Access Token missing or malformed.".to_owned(),
+            )
+        }
         DirectoryError::Protected => (
             StatusCode::FORBIDDEN,
             "Authorization_RequestDenied",
@@ -184,6 +198,7 @@ where
     };
     let refuse = |problem: Problem| Outcome::new(problem.into_answer(app.now()), "none", true);
     let Some(segments) = segments(parts.uri.path()) else { return refuse(Problem::NoRoute) };
+    let segments = key_apart(segments);
     let (route, captures) = match find(Surface::Graph, parts.method.as_str(), &segments) {
         Found::Route(route, captures) => (route, captures),
         Found::OtherMethods(methods) => return refuse(Problem::OtherMethod(methods)),
@@ -193,6 +208,18 @@ where
     let call = Call { app, parts, path: &captures, caller, now: app.now() };
     let result = call.perform(endpoint, route.access, body).await;
     Outcome::new(result.unwrap_or_else(|problem| problem.into_answer(app.now())), route.path, true)
+}
+
+/// How a path names an application by its client id. Source: Graph, `application`, alternate key.
+const BY_CLIENT_ID: &str = "(appId='";
+
+/// `applications(appId='…')` as the two segments that `applications/{id}` has.
+fn key_apart(segments: Vec<Cow<'_, str>>) -> Vec<Cow<'_, str>> {
+    let apart = |segment: Cow<'_, str>| match segment.split_once(BY_CLIENT_ID) {
+        Some((collection, key)) => vec![collection.to_owned().into(), format!("{BY_CLIENT_ID}{key}").into()],
+        None => vec![segment.into_owned().into()],
+    };
+    segments.into_iter().flat_map(apart).collect()
 }
 
 type Answer = Result<Response<Content>, Problem>;
@@ -210,19 +237,25 @@ impl Call<'_> {
     where
         B: Body<Data = Bytes>,
     {
-        if access != Access::AnyToken && self.caller.object_id != self.app.installation().operator().object_id {
+        if access == Access::Operator && self.caller.object_id != self.app.installation().operator().object_id {
             return Err(DirectoryError::Denied.into());
+        }
+        if access == Access::Proof {
+            // Refused before its body is read.
+            self.directory().may_roll_keys(&self.caller, &self.id()?)?;
         }
         let query = Parameters::parse(self.parts.uri.query().unwrap_or_default())
             .map_err(|_| Problem::BadRequest("The query of the request URI is not valid.".to_owned()))?;
         match endpoint {
             GraphEndpoint::Me => Err(Problem::NotDelegated),
-            GraphEndpoint::PasswordOrProof => Err(Problem::NoSecretsHere),
+            GraphEndpoint::Password => Err(Problem::NoSecretsHere),
             GraphEndpoint::ListApplications => self.applications(&query),
             GraphEndpoint::CreateApplication => self.create_application(self.read(body).await?).await,
             GraphEndpoint::GetApplication => self.get_application(&query),
             GraphEndpoint::UpdateApplication => self.update_application(self.read(body).await?).await,
             GraphEndpoint::DeleteApplication => self.delete_application().await,
+            GraphEndpoint::AddKey => self.add_key(self.read(body).await?).await,
+            GraphEndpoint::RemoveKey => self.remove_key(self.read(body).await?).await,
             GraphEndpoint::ListServicePrincipals => self.service_principals(&query),
             GraphEndpoint::CreateServicePrincipal => self.create_service_principal(self.read(body).await?).await,
             GraphEndpoint::GetServicePrincipal => self.get_service_principal(),
@@ -251,8 +284,17 @@ impl Call<'_> {
         Ok(result.map_err(|_| Problem::Internal)??)
     }
 
+    /// The object id in the path. An application may also be named by its client id: `applications(appId='…')`.
     fn id(&self) -> Result<ObjectId, Problem> {
         let text = self.path.text("id");
+        if let Some(client) = text.strip_prefix(BY_CLIENT_ID).and_then(|rest| rest.strip_suffix("')")) {
+            let unknown = || Problem::NotFound(client.chars().take(64).collect());
+            let client = client.parse().map_err(|_| unknown())?;
+            return match self.directory().application_id(&self.caller, &client) {
+                Err(DirectoryError::NotFound) => Err(unknown()),
+                other => Ok(other?),
+            };
+        }
         text.parse().map_err(|_| Problem::NotFound(text.chars().take(64).collect()))
     }
 
@@ -306,6 +348,26 @@ impl Call<'_> {
     async fn delete_application(&self) -> Answer {
         let id = self.id()?;
         self.write(move |directory, caller, now| directory.delete_application(caller, &id, now)).await?;
+        Ok(empty_answer(StatusCode::NO_CONTENT))
+    }
+
+    /// Adds one key beside the others. Source: Graph, `application: addKey`, status 200.
+    async fn add_key(&self, request: AddKeyParameters) -> Answer {
+        let id = self.id()?;
+        let key = new_key(request.key_credential)?;
+        let proof = Zeroizing::new(request.proof);
+        let added = self.write(move |directory, caller, now| directory.add_key(caller, &id, key, &proof, now)).await?;
+        let mut shown = serde_json::to_value(key_shown(added, false)).unwrap_or_default();
+        shown["@odata.context"] =
+            json!(format!("{}/v1.0/$metadata#microsoft.graph.keyCredential", self.app.names().graph));
+        Ok(json_answer(StatusCode::OK, &shown))
+    }
+
+    /// Takes one key away. Source: Graph, `application: removeKey`, status 204.
+    async fn remove_key(&self, request: RemoveKeyParameters) -> Answer {
+        let id = self.id()?;
+        let (key_id, proof) = (request.key_id, Zeroizing::new(request.proof));
+        self.write(move |directory, caller, now| directory.remove_key(caller, &id, &key_id, &proof, now)).await?;
         Ok(empty_answer(StatusCode::NO_CONTENT))
     }
 
@@ -439,8 +501,8 @@ fn new_key(key: wire::KeyCredential) -> Result<NewKeyCredential, Problem> {
     })
 }
 
-fn shown(application: Application, with_keys: bool) -> serde_json::Value {
-    let key = |key: KeyCredential| wire::KeyCredential {
+fn key_shown(key: KeyCredential, with_key: bool) -> wire::KeyCredential {
+    wire::KeyCredential {
         key_id: Some(key.key_id),
         custom_key_identifier: Some(hex_upper(&key.thumbprint_sha1)),
         display_name: key.display_name,
@@ -448,14 +510,17 @@ fn shown(application: Application, with_keys: bool) -> serde_json::Value {
         end_date_time: Some(rfc3339(key.end)),
         type_: Some("AsymmetricX509Cert".to_owned()),
         usage: Some("Verify".to_owned()),
-        key: with_keys.then(|| base64_standard(&key.certificate_der)),
-    };
+        key: with_key.then(|| base64_standard(&key.certificate_der)),
+    }
+}
+
+fn shown(application: Application, with_keys: bool) -> serde_json::Value {
     let application = wire::Application {
         id: application.id,
         app_id: application.app_id,
         display_name: application.display_name,
         created_date_time: rfc3339(application.created),
-        key_credentials: application.keys.into_iter().map(key).collect(),
+        key_credentials: application.keys.into_iter().map(|key| key_shown(key, with_keys)).collect(),
         password_credentials: Vec::new(),
         sign_in_audience: "AzureADMyOrg".to_owned(),
         identifier_uris: Vec::new(),

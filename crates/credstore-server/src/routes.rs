@@ -31,6 +31,8 @@ pub enum Access {
     AnyToken,
     /// The operator of the installation, nobody else.
     Operator,
+    /// An application about itself, or the operator, with a proof that the key of the application is there.
+    Proof,
     /// Whom the vault's policies grant this.
     Permission(Permission),
 }
@@ -105,7 +107,9 @@ pub enum GraphEndpoint {
     GetApplication,
     UpdateApplication,
     DeleteApplication,
-    PasswordOrProof,
+    Password,
+    AddKey,
+    RemoveKey,
     ListServicePrincipals,
     CreateServicePrincipal,
     GetServicePrincipal,
@@ -159,7 +163,7 @@ const fn graph(method: &'static str, path: &'static str, endpoint: GraphEndpoint
     Route { surface: Surface::Graph, method, path, endpoint: Endpoint::Graph(endpoint), access }
 }
 
-use Access::{AnyToken, Anyone, Operator};
+use Access::{AnyToken, Anyone, Operator, Proof};
 use GraphEndpoint as G;
 use LoginEndpoint as L;
 use ManagementEndpoint as M;
@@ -313,10 +317,10 @@ pub static ROUTES: &[Route] = &[
     graph("GET",    "/v1.0/applications/{id}",                          G::GetApplication,         Operator),
     graph("PATCH",  "/v1.0/applications/{id}",                          G::UpdateApplication,      Operator),
     graph("DELETE", "/v1.0/applications/{id}",                          G::DeleteApplication,      Operator),
-    graph("POST",   "/v1.0/applications/{id}/addPassword",              G::PasswordOrProof,        Operator),
-    graph("POST",   "/v1.0/applications/{id}/removePassword",           G::PasswordOrProof,        Operator),
-    graph("POST",   "/v1.0/applications/{id}/addKey",                   G::PasswordOrProof,        Operator),
-    graph("POST",   "/v1.0/applications/{id}/removeKey",                G::PasswordOrProof,        Operator),
+    graph("POST",   "/v1.0/applications/{id}/addPassword",              G::Password,               Operator),
+    graph("POST",   "/v1.0/applications/{id}/removePassword",           G::Password,               Operator),
+    graph("POST",   "/v1.0/applications/{id}/addKey",                   G::AddKey,                 Proof),
+    graph("POST",   "/v1.0/applications/{id}/removeKey",                G::RemoveKey,              Proof),
     graph("GET",    "/v1.0/servicePrincipals",                          G::ListServicePrincipals,  Operator),
     graph("POST",   "/v1.0/servicePrincipals",                          G::CreateServicePrincipal, Operator),
     graph("GET",    "/v1.0/servicePrincipals/{id}",                     G::GetServicePrincipal,    Operator),

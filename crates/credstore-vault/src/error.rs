@@ -419,6 +419,9 @@ pub enum DirectoryError {
     /// The built-in operator cannot be changed or deleted by request.
     #[error("the operator's registration cannot be changed")]
     Protected,
+    /// The caller has not proven that it holds a key of the application.
+    #[error("no proof of possession: {0}")]
+    Unproven(SignInError),
     /// The certificate cannot be registered.
     #[error("the certificate cannot be registered: {reason}")]
     BadCertificate {

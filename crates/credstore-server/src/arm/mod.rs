@@ -125,7 +125,7 @@ impl Call<'_> {
         B: Body<Data = Bytes>,
     {
         let operator = self.caller.object_id == self.app.installation().operator().object_id;
-        if access != Access::AnyToken && !operator {
+        if access == Access::Operator && !operator {
             return Err(Problem::not_authorized(&self.caller, self.parts.uri.path()));
         }
         let query = Parameters::parse(self.parts.uri.query().unwrap_or_default()).map_err(|_| UriProblem::BadQuery)?;

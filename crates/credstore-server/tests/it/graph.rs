@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, GRAPH, World, ask};
+use crate::world::{Answer, GRAPH, NOW, World, ask};
 
 async fn call(world: &World, method: &str, path: &str, body: Value) -> Answer {
     let token = world.operator_token("graph").await;
@@ -212,4 +212,92 @@ async fn a_deleted_application_cannot_sign_in_and_the_operator_cannot_be_deleted
     let operator = operator.expect("the operator is an application like any other");
     let path = format!("/v1.0/applications/{}", operator["id"].as_str().unwrap());
     assert_eq!(call(&world, "DELETE", &path, Value::Null).await.error().0, 403);
+}
+
+const ADD_KEY_AUDIENCE: &str = "00000002-0000-0000-c000-000000000000";
+
+fn proof(world: &World, object: &str, changed: Value) -> String {
+    let mut claims = json!({"aud": ADD_KEY_AUDIENCE, "iss": object, "nbf": NOW.0, "exp": NOW.0 + 600});
+    claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+    world.assertion(&claims)
+}
+
+fn new_key() -> Value {
+    let made = credstore::azure::certificate::generate("CN=pm", 2048, 365, NOW).unwrap();
+    json!({"type": "AsymmetricX509Cert", "usage": "Verify", "key": STANDARD.encode(&made.public.der)})
+}
+
+#[tokio::test]
+async fn an_application_exchanges_its_keys_with_a_proof_and_without_a_permission() {
+    let world = World::empty();
+    let (id, client, _) = world.application("pm").await;
+    let token = world.token(&client, "graph").await;
+    let key = new_key();
+    let by_client = format!("/v1.0/applications(appId='{client}')");
+    for path in [format!("/v1.0/applications/{id}"), by_client.clone()] {
+        let refused = ask("GET", GRAPH, &path).token(&token).of(&world.app).await.error();
+        assert_eq!((refused.0, refused.1.as_str()), (403, "Authorization_RequestDenied"), "it reads nothing: {path}");
+    }
+    let body = json!({"keyCredential": key, "passwordCredential": null, "proof": proof(&world, &id, json!({}))});
+    let added = ask("POST", GRAPH, &format!("{by_client}/addKey")).token(&token).json(&body).of(&world.app).await;
+    let added = added.expect(200);
+    assert_eq!((&added["type"], &added["usage"], &added["key"]), (&key["type"], &key["usage"], &Value::Null));
+    let shown = call(&world, "GET", &format!("/v1.0/applications/{id}"), Value::Null).await.expect(200);
+    let keys = shown["keyCredentials"].as_array().unwrap();
+    assert_eq!((keys.len(), &keys[1]["keyId"]), (2, &added["keyId"]));
+    // The former goes; it is the one that signs the proof.
+    let body = json!({"keyId": keys[0]["keyId"], "proof": proof(&world, &id, json!({}))});
+    let path = format!("/v1.0/applications/{id}/removeKey");
+    ask("POST", GRAPH, &path).token(&token).json(&body).of(&world.app).await.expect(204);
+    let shown = call(&world, "GET", &format!("/v1.0/applications(appId='{client}')"), Value::Null).await.expect(200);
+    assert_eq!(shown["keyCredentials"].as_array().unwrap().len(), 1);
+    let again = ask("POST", GRAPH, &path).token(&token).json(&body).of(&world.app).await.error();
+    assert_eq!((again.0, again.1.as_str()), (401, "Authentication_MissingOrMalformed"), "the proof's key is gone");
+}
+
+#[tokio::test]
+async fn a_proof_that_lacks_anything_exchanges_nothing() {
+    let world = World::empty();
+    let (id, client, principal) = world.application("pm").await;
+    let (other, other_client, _) = world.application("other").await;
+    let token = world.token(&client, "graph").await;
+    let key = new_key();
+    let post = async |id: &str, token: &str, proof: String| {
+        let body = json!({"keyCredential": key, "proof": proof});
+        ask("POST", GRAPH, &format!("/v1.0/applications/{id}/addKey")).token(token).json(&body).of(&world.app).await
+    };
+    for (what, changed) in [
+        ("issuer is the client id", json!({"iss": client})),
+        ("issuer is the service principal", json!({"iss": principal})),
+        ("issuer is another application", json!({"iss": other})),
+        ("audience is the token endpoint", json!({"aud": "https://login.localhost:8443/t/oauth2/v2.0/token"})),
+        ("no audience", json!({"aud": null})),
+        ("expired", json!({"nbf": NOW.0 - 1000, "exp": NOW.0 - 400})),
+        ("not yet valid", json!({"nbf": NOW.0 + 400, "exp": NOW.0 + 500})),
+        ("lives eleven minutes", json!({"exp": NOW.0 + 601})),
+        ("has no start", json!({"nbf": null})),
+        ("has no end", json!({"exp": null})),
+    ] {
+        let error = post(&id, &token, proof(&world, &id, changed)).await.error();
+        assert_eq!((error.0, error.1.as_str()), (401, "Authentication_MissingOrMalformed"), "{what}");
+        assert_eq!(error.3, "Access Token missing or malformed.", "{what}");
+    }
+    let good = proof(&world, &id, json!({}));
+    let (signed, _) = good.rsplit_once('.').unwrap();
+    for forged in
+        [format!("{signed}.{}", STANDARD.encode([0; 256])), format!("{signed}."), "x".to_owned(), String::new()]
+    {
+        assert_eq!(post(&id, &token, forged).await.error().0, 401);
+    }
+    // Somebody else's token, and one's own for somebody else.
+    let stranger = world.token(&other_client, "graph").await;
+    for (id, token) in [(&id, &stranger), (&other, &token)] {
+        let error = post(id, token, proof(&world, id, json!({}))).await.error();
+        assert_eq!((error.0, error.1.as_str()), (403, "Authorization_RequestDenied"));
+    }
+    for id in [&id, &other] {
+        let shown = call(&world, "GET", &format!("/v1.0/applications/{id}"), Value::Null).await.expect(200);
+        assert_eq!(shown["keyCredentials"].as_array().unwrap().len(), 1, "nothing changed");
+    }
+    assert_eq!(post(&id, &token, good).await.status, 200);
 }

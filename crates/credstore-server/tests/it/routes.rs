@@ -46,6 +46,7 @@ fn who_may_call_what_is_as_it_was_reviewed() {
                 Access::Anyone => "anyone".to_owned(),
                 Access::AnyToken => "any token".to_owned(),
                 Access::Operator => "operator".to_owned(),
+                Access::Proof => "proof of a key of the application".to_owned(),
                 Access::Permission(permission) => permission.to_string(),
             };
             format!("{:?} {} {} : {access}", route.surface, route.method, route.path)

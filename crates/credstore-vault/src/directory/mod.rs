@@ -1,22 +1,24 @@
 //! The directory: one tenant, its app registrations and service principals, and tokens.
 //!
-//! Only the operator reads or changes registrations, and its own cannot be changed by request. Every change is
-//! durable before it is seen. Sign-in and tokens are in [`tokens`]; which certificates may be registered is in
-//! [`certificate`]; nothing here knows HTTP or Graph.
+//! Only the operator reads or changes registrations, and its own cannot be changed by request; an application that
+//! proves to hold one of its keys exchanges them itself. Every change is durable before it is seen. Sign-in and tokens
+//! are in [`tokens`]; which certificates may be registered is in [`certificate`]; nothing here knows HTTP or Graph.
 
 pub mod certificate;
 pub mod jwt;
+mod rolling;
 mod signing;
 mod state;
 pub mod tokens;
 mod types;
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use credstore_protocol::guid::NotAGuid;
 use credstore_protocol::{ClientId, ObjectId, TenantId, Timestamp};
 use zeroize::Zeroizing;
 
+pub use rolling::PROOF_LIFETIME_MAX;
 use signing::SigningKey;
 use state::{Principal, Registered, RegisteredKey, State};
 pub use types::{
@@ -107,7 +109,7 @@ impl Directory {
     ) -> Result<Application, DirectoryError> {
         self.require_operator(caller)?;
         check_display_name(display_name)?;
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing();
         if self.state().len() >= APPLICATIONS_MAX {
             return Err(bad(format!("There must not be more than {APPLICATIONS_MAX} applications.")));
         }
@@ -144,6 +146,17 @@ impl Directory {
         self.state().of_object(id).map(Registered::application).ok_or(DirectoryError::NotFound)
     }
 
+    /// The object id of an application, for the operator and the application itself.
+    ///
+    /// # Errors
+    /// [`DirectoryError::NotFound`], [`DirectoryError::Denied`] for another caller.
+    pub fn application_id(&self, caller: &Caller, client: &ClientId) -> Result<ObjectId, DirectoryError> {
+        if caller.app_id != *client {
+            self.require_operator(caller)?;
+        }
+        self.state().of_client(client).map(|registered| registered.id.clone()).ok_or(DirectoryError::NotFound)
+    }
+
     /// Changes the name, and replaces the whole list of keys when one is given.
     ///
     /// # Errors
@@ -158,7 +171,7 @@ impl Directory {
         _now: Timestamp,
     ) -> Result<(), DirectoryError> {
         self.require_operator(caller)?;
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing();
         let mut registered = self.changeable(id)?;
         if let Some(name) = display_name {
             check_display_name(&name)?;
@@ -176,7 +189,7 @@ impl Directory {
     /// [`DirectoryError::NotFound`], [`DirectoryError::Protected`] for the operator's own, [`DirectoryError::Denied`].
     pub fn delete_application(&self, caller: &Caller, id: &ObjectId, _now: Timestamp) -> Result<(), DirectoryError> {
         self.require_operator(caller)?;
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing();
         let registered = self.changeable(id)?;
         let mut batch = Batch::default();
         batch.delete(state::row_key(&self.system, &registered.app_id));
@@ -196,7 +209,7 @@ impl Directory {
         _now: Timestamp,
     ) -> Result<ServicePrincipal, DirectoryError> {
         self.require_operator(caller)?;
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing();
         let mut registered = self.state().of_client(app_id).cloned().ok_or(DirectoryError::NotFound)?;
         if registered.principal.is_some() {
             return Err(DirectoryError::ServicePrincipalExists);
@@ -242,7 +255,7 @@ impl Directory {
         change: impl FnOnce(Principal) -> Option<Principal>,
     ) -> Result<(), DirectoryError> {
         self.require_operator(caller)?;
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing();
         if *id == self.operator.object_id {
             return Err(DirectoryError::Protected);
         }
@@ -277,7 +290,7 @@ impl Directory {
 
     /// Makes `certificate_der` the operator's only key.
     pub(crate) fn set_operator_key(&self, certificate_der: Vec<u8>) -> Result<(), DirectoryError> {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.changing();
         let registered = self.state().of_client(&self.operator.client_id).cloned();
         let mut registered = registered.ok_or(DirectoryError::NotFound)?;
         let key = NewKeyCredential { certificate_der, ..NewKeyCredential::default() };
@@ -288,6 +301,10 @@ impl Directory {
     fn require_operator(&self, caller: &Caller) -> Result<(), DirectoryError> {
         let is_operator = caller.object_id == self.operator.object_id && caller.tenant == self.tenant;
         if is_operator { Ok(()) } else { Err(DirectoryError::Denied) }
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> Arc<State> {

@@ -5,7 +5,7 @@
 //! with what they must be. An assertion may be used again while it lives, as Entra allows.
 //! Source: RFC 7523, RFC 8725, contract sections 11 to 13.
 
-use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters, UnparsedPublicKey};
 use credstore_protocol::encoding::{base64_any, base64url, hex_any, hex_lower, hex_upper};
 use credstore_protocol::token::{AccessTokenClaims, JsonWebKeySet, JwtHeader};
 use credstore_protocol::{ClientId, ObjectId, Timestamp};
@@ -25,6 +25,81 @@ pub const TOKEN_LIFETIME: u64 = 3599;
 pub const ASSERTION_SKEW: i64 = 300;
 /// Seconds by which our own clock may have been set back since a token was issued. Ours.
 pub const TOKEN_SKEW: i64 = 30;
+
+/// What a client signed with a key of its application: an assertion, or the proof that it holds one.
+pub(super) struct Statement<'a> {
+    jwt: jwt::Unverified<'a>,
+    algorithm: &'static RsaParameters,
+}
+
+/// From when, if it says so, until when a statement is valid, in seconds.
+pub(super) struct Span {
+    from: Option<f64>,
+    until: f64,
+}
+
+impl Span {
+    /// Seconds from start to end; `None` when it has no start.
+    pub(super) fn seconds(&self) -> Option<f64> {
+        self.from.map(|from| self.until - from)
+    }
+}
+
+fn malformed(reason: &'static str) -> SignInError {
+    SignInError::Malformed { reason }
+}
+
+impl<'a> Statement<'a> {
+    /// Takes it apart. Nothing of it is verified.
+    pub(super) fn parse(text: &'a str) -> Result<Self, SignInError> {
+        let jwt = jwt::parse(text, Base64::Tolerant).map_err(malformed)?;
+        let algorithm = match jwt::text(&jwt.header, "alg").map_err(malformed)? {
+            Some("RS256") => &RSA_PKCS1_2048_8192_SHA256,
+            Some("PS256") => &RSA_PSS_2048_8192_SHA256,
+            Some(_) | None => return Err(malformed("the algorithm must be RS256 or PS256")),
+        };
+        check_type(&jwt.header).map_err(malformed)?;
+        Ok(Self { jwt, algorithm })
+    }
+
+    /// That a key of the application signed it which is valid now.
+    pub(super) fn check_signature(&self, registered: &Registered, now: Timestamp) -> Result<(), SignInError> {
+        let key = key_for(registered, &self.jwt.header)?;
+        let thumbprint = || hex_upper(&key.credential.thumbprint_sha1);
+        let public = UnparsedPublicKey::new(self.algorithm, &key.public_key);
+        if public.verify(self.jwt.signed, &self.jwt.signature).is_err() {
+            return Err(SignInError::InvalidSignature { thumbprint: thumbprint() });
+        }
+        let (start, end) = (key.credential.start, key.credential.end);
+        if now < start || now > end {
+            return Err(SignInError::KeyExpired { thumbprint: thumbprint(), start, end });
+        }
+        Ok(())
+    }
+
+    /// A claim that is a text; `None` when it is absent.
+    pub(super) fn claim(&self, name: &str) -> Result<Option<&str>, SignInError> {
+        jwt::text(&self.jwt.claims, name).map_err(malformed)
+    }
+
+    /// That it is valid now, give or take [`ASSERTION_SKEW`].
+    pub(super) fn check_time(&self, now: Timestamp) -> Result<Span, SignInError> {
+        let number =
+            |name| jwt::number(&self.jwt.claims, name).map_err(malformed).map(|number| number.and_then(Number::as_f64));
+        let until = number("exp")?.ok_or_else(|| malformed("no expiry"))?;
+        let from = match number("nbf")? {
+            Some(nbf) => Some(nbf),
+            None => number("iat")?,
+        };
+        // Whole seconds below 2^53 are exact in an f64; anything larger saturates.
+        let (skew, at) = (ASSERTION_SKEW as f64, now.0 as f64);
+        if until <= at - skew || from.is_some_and(|from| from >= at + skew) {
+            let whole = |seconds: f64| Timestamp(seconds.floor() as i64);
+            return Err(SignInError::OutsideTimeRange { now, from: from.map(whole), until: whole(until) });
+        }
+        Ok(Span { from, until })
+    }
+}
 
 /// A certificate named by an assertion's header.
 enum Named {
@@ -56,14 +131,7 @@ impl Directory {
     /// # Errors
     /// See [`SignInError`]; the texts of the wire are the server's.
     pub fn sign_in(&self, request: &SignIn<'_>, now: Timestamp) -> Result<IssuedToken, SignInError> {
-        let malformed = |reason| SignInError::Malformed { reason };
-        let assertion = jwt::parse(request.assertion, Base64::Tolerant).map_err(malformed)?;
-        let algorithm = match jwt::text(&assertion.header, "alg").map_err(malformed)? {
-            Some("RS256") => &RSA_PKCS1_2048_8192_SHA256,
-            Some("PS256") => &RSA_PSS_2048_8192_SHA256,
-            Some(_) | None => return Err(malformed("the algorithm must be RS256 or PS256")),
-        };
-        check_type(&assertion.header).map_err(malformed)?;
+        let assertion = Statement::parse(request.assertion)?;
         let unknown =
             || SignInError::ClientUnknown { client_id: request.client_id.chars().take(64).collect::<String>() };
         let client: ClientId = request.client_id.parse().map_err(|_| unknown())?;
@@ -73,17 +141,8 @@ impl Directory {
         if !principal.enabled {
             return Err(SignInError::ClientDisabled { client_id: client.to_string() });
         }
-        let key = key_for(registered, &assertion.header)?;
-        let thumbprint = || hex_upper(&key.credential.thumbprint_sha1);
-        let public = UnparsedPublicKey::new(algorithm, &key.public_key);
-        if public.verify(assertion.signed, &assertion.signature).is_err() {
-            return Err(SignInError::InvalidSignature { thumbprint: thumbprint() });
-        }
-        let (start, end) = (key.credential.start, key.credential.end);
-        if now < start || now > end {
-            return Err(SignInError::KeyExpired { thumbprint: thumbprint(), start, end });
-        }
-        check_claims(&assertion.claims, &client, request.audiences, now)?;
+        assertion.check_signature(registered, now)?;
+        check_claims(&assertion, &client, request.audiences, now)?;
         self.issue(&client, &principal.id, request, now).ok_or(SignInError::Signing)
     }
 
@@ -203,7 +262,6 @@ fn check_type(header: &Map<String, Value>) -> Result<(), &'static str> {
 
 /// The registered key that the header names: by `x5t#S256` and `x5t`, each that is there, else by `kid`.
 fn key_for<'a>(registered: &'a Registered, header: &Map<String, Value>) -> Result<&'a RegisteredKey, SignInError> {
-    let malformed = |reason| SignInError::Malformed { reason };
     let mut named = Vec::new();
     if let Some(thumbprint) = jwt::text(header, "x5t#S256").map_err(malformed)? {
         let bytes = base64_any(thumbprint).filter(|bytes| bytes.len() == 32);
@@ -230,32 +288,18 @@ fn key_for<'a>(registered: &'a Registered, header: &Map<String, Value>) -> Resul
 }
 
 fn check_claims(
-    claims: &Map<String, Value>,
+    assertion: &Statement<'_>,
     client: &ClientId,
     audiences: &[String],
     now: Timestamp,
 ) -> Result<(), SignInError> {
-    let malformed = |reason| SignInError::Malformed { reason };
-    let text = |name| jwt::text(claims, name).map_err(malformed);
     let is_client = |claim: Option<&str>| claim.is_some_and(|claim| claim.eq_ignore_ascii_case(client.as_str()));
-    if !is_client(text("iss")?) || !is_client(text("sub")?) {
+    if !is_client(assertion.claim("iss")?) || !is_client(assertion.claim("sub")?) {
         return Err(SignInError::SubjectMismatch);
     }
-    let audience = text("aud")?.ok_or_else(|| malformed("no audience"))?;
+    let audience = assertion.claim("aud")?.ok_or_else(|| malformed("no audience"))?;
     if !audiences.iter().any(|accepted| same_url(accepted, audience)) {
         return Err(SignInError::AudienceWrong { found: audience.chars().take(256).collect() });
     }
-    let number = |name| jwt::number(claims, name).map_err(malformed).map(|number| number.and_then(Number::as_f64));
-    let until = number("exp")?.ok_or_else(|| malformed("no expiry"))?;
-    let from = match number("nbf")? {
-        Some(nbf) => Some(nbf),
-        None => number("iat")?,
-    };
-    // Whole seconds below 2^53 are exact in an f64; anything larger saturates.
-    let (skew, at) = (ASSERTION_SKEW as f64, now.0 as f64);
-    if until <= at - skew || from.is_some_and(|from| from >= at + skew) {
-        let whole = |seconds: f64| Timestamp(seconds.floor() as i64);
-        return Err(SignInError::OutsideTimeRange { now, from: from.map(whole), until: whole(until) });
-    }
-    Ok(())
+    assertion.check_time(now).map(|_| ())
 }
