@@ -11,9 +11,13 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use crate::errors::CliError;
+use crate::time_text;
 
 /// Largest file that is read into memory whole, in bytes: settings, certificates, backups.
 pub(crate) const FILE_MAX: u64 = 16 << 20;
+
+/// Most versions of one file that were last changed in the same second. Ours; more means that something is wrong.
+const SAME_SECOND_MAX: u32 = 100;
 
 /// Whether a file that is there may be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +63,31 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32, existing: Existing) ->
 pub(crate) fn replace_keeping_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
     let mode = path.metadata().map_or(mode, |found| found.permissions().mode() & 0o777);
     write(path, bytes, mode, Existing::Replace)
+}
+
+/// Keeps a file that is about to be replaced as `NAME.TIME.bak`, mode 0600, TIME being when it was last changed. Gives
+/// the copy, or `None` when that version was kept before.
+///
+/// # Errors
+/// CS0106 or CS0107 when it cannot be read or written.
+pub(crate) fn keep_old(file: &Path) -> Result<Option<PathBuf>, CliError> {
+    let bytes = read(file)?;
+    let changed = file.metadata().and_then(|found| found.modified());
+    let changed = changed.map_err(|error| unreadable(file, &error.to_string()))?;
+    let stamp = time_text::compact(changed.into());
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for number in 1..=SAME_SECOND_MAX {
+        let again = if number == 1 { String::new() } else { format!("-{number}") };
+        let kept = file.with_file_name(format!("{name}.{stamp}{again}.bak"));
+        if kept.symlink_metadata().is_err() {
+            write(&kept, &bytes, 0o600, Existing::Keep)?;
+            return Ok(Some(kept));
+        }
+        if *read(&kept)? == *bytes {
+            return Ok(None);
+        }
+    }
+    Err(unwritable(file, "too many old versions of the same second are kept beside it"))
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
@@ -272,6 +301,27 @@ mod tests {
             assert_eq!(write(&link, b"new", 0o600, existing).unwrap_err().exit(), 3);
         }
         assert_eq!(std::fs::read(&target).unwrap(), b"old");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_version_is_kept_once_and_two_of_the_same_second_both() {
+        let folder = folder();
+        let file = folder.join("server-settings.json");
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_795_430_527);
+        let write = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            File::options().write(true).open(&file).unwrap().set_modified(at).unwrap();
+        };
+        write("one");
+        let first = keep_old(&file).unwrap().unwrap();
+        assert_eq!(first.file_name().unwrap(), "server-settings.json.20261123T104207Z.bak");
+        assert_eq!(keep_old(&file).unwrap(), None);
+        write("two");
+        let second = keep_old(&file).unwrap().unwrap();
+        assert_eq!(second.file_name().unwrap(), "server-settings.json.20261123T104207Z-2.bak");
+        assert_eq!(std::fs::read(&first).unwrap(), b"one");
+        assert_eq!(std::fs::read(&second).unwrap(), b"two");
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod confirm;
 mod credentials;
+mod draft;
 mod errors;
 mod excerpt;
 mod files;

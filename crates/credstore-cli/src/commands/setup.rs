@@ -10,12 +10,13 @@ use credstore_protocol::{ClientId, SecretName};
 use serde_json::{Value as Json, json};
 
 use crate::confirm;
+use crate::draft::Draft;
 use crate::errors::{self, CliError};
 use crate::names;
 use crate::output::Output;
 use crate::secret_input::SecretSource;
 use crate::setup::access::needs_value;
-use crate::setup::entry::{self, Draft};
+use crate::setup::entry;
 use crate::setup::folder::Turn;
 use crate::setup::state::{State, Target};
 use crate::setup::{CERTIFICATE_FILE, Ground, Job, Row, Standing, Step, Value, certificate, report};
@@ -133,7 +134,7 @@ impl Embedded {
         if self.plan {
             return plan(world, &job, out).await;
         }
-        let _turn = Turn::take(&job)?;
+        let _turn = Turn::take(&job.folder(), &job.written())?;
         let connection = site::connect(world, Absent::Create).await?;
         let mut run = Run { world, job, connection: Some(connection), rows: Vec::new() };
         run.remember()?;
@@ -342,7 +343,7 @@ impl Run<'_> {
 }
 
 async fn print_entry(run: &Run<'_>, out: &mut Output) -> Result<(), CliError> {
-    let text = entry::must_draft(&run.ground()).await?.entry_alone()?;
+    let text = entry::alone(&run.ground()).await?;
     // What we wrote ourselves is JSON.
     let value: Json = serde_json::from_str(&text).unwrap_or_default();
     out.result(value, || text)

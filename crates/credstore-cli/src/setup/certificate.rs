@@ -85,7 +85,7 @@ pub(super) async fn act(ground: &Ground<'_>) -> Result<Row, CliError> {
         Found::Nothing => new_pair(ground, false).await?,
         Found::Unusable(error) => {
             replaceable(ground, *error)?;
-            folder::keep_old(&file)?;
+            files::keep_old(&file)?;
             new_pair(ground, true).await?
         }
     };
@@ -129,7 +129,7 @@ fn write_public(ground: &Ground<'_>, public: &PublicCertificate, pair_is_new: bo
                     &format!("{name} is another certificate. Replace it? The old file is kept beside it."),
                 )?;
             }
-            folder::keep_old(&file)?;
+            files::keep_old(&file)?;
         }
     }
     files::write(&file, &public.der, 0o644, Existing::Replace)

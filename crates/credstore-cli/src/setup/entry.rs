@@ -4,108 +4,22 @@
 //! Only the entry changes; every other byte of the file stays. The test goes the way that every use of the settings
 //! goes: read the file, sign in, resolve one identifier.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use credstore::codes::server as codes;
-use credstore::diagnosis::{Diagnosis, Place};
-use credstore::settings::{self, Cloud, DiffLine, Edited, StoreEntry, set_store_entry};
+use credstore::settings::{Cloud, StoreEntry, set_store_entry};
 use credstore_protocol::{Identifier, SecretName};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use super::app::{self, Registered};
-use super::{CERTIFICATE_FILE, Ground, Row, Standing, Step, earlier, folder, shown};
+use super::{CERTIFICATE_FILE, Ground, Row, Standing, Step, earlier, shown};
 use crate::credentials::Credentials;
+use crate::draft::{Draft, read};
 use crate::errors::CliError;
 use crate::files;
 use crate::output::Output;
 use crate::site;
 use crate::world::World;
-
-/// The settings before and after, not saved yet.
-pub(crate) struct Draft {
-    file: PathBuf,
-    before: Option<Zeroizing<String>>,
-    edited: Edited,
-    entry: StoreEntry,
-}
-
-impl Draft {
-    /// Whether the entry is there already as it is to be.
-    pub(crate) fn is_saved(&self) -> bool {
-        self.before.is_some() && self.edited.diff.is_empty()
-    }
-
-    /// Whether another entry is replaced.
-    pub(crate) fn replaces(&self) -> bool {
-        self.edited.diff.iter().any(|line| !matches!(line, DiffLine::Added(_)))
-    }
-
-    /// The entry before and after.
-    pub(crate) fn diff(&self) -> &[DiffLine] {
-        &self.edited.diff
-    }
-
-    /// The entry alone, as a file of its own.
-    pub(crate) fn entry_alone(&self) -> Result<String, CliError> {
-        Ok(set_store_entry("", &self.entry)?.text)
-    }
-
-    /// Saves it; the old version stays beside it.
-    ///
-    /// # Errors
-    /// CS6026 when somebody saved since the draft was made; CS0107 when the file cannot be written.
-    pub(crate) fn save(self) -> Result<Saved, CliError> {
-        if read(&self.file)?.as_deref() != self.before.as_deref() {
-            let message = format!("{} was changed by somebody else", self.file.display());
-            return Err(Diagnosis::error(&codes::SETTINGS_CHANGED, message).fix("run it again").retryable().into());
-        }
-        let kept = match &self.before {
-            Some(_) => folder::keep_old(&self.file)?,
-            None => None,
-        };
-        files::replace_keeping_mode(&self.file, self.edited.text.as_bytes(), 0o600)?;
-        Ok(Saved { file: self.file, before: self.before, kept })
-    }
-}
-
-/// Saved settings that can still be put back.
-pub(crate) struct Saved {
-    file: PathBuf,
-    before: Option<Zeroizing<String>>,
-    kept: Option<PathBuf>,
-}
-
-impl Saved {
-    /// Puts the old text back, because of `error`, which then says so.
-    pub(crate) fn put_back(self, error: CliError) -> CliError {
-        let done = match &self.before {
-            Some(text) => files::replace_keeping_mode(&self.file, text.as_bytes(), 0o600),
-            None => std::fs::remove_file(&self.file).map_err(|error| files::unwritable(&self.file, &error.to_string())),
-        };
-        match done {
-            Ok(()) => {
-                // Only what this run kept: the same text is in the file again.
-                let _ = self.kept.map(std::fs::remove_file);
-                let note = match self.before {
-                    Some(_) => format!("{} is as it was before", self.file.display()),
-                    None => format!("{} was not kept", self.file.display()),
-                };
-                error.map(|diagnosis| diagnosis.note(note))
-            }
-            Err(other) => other,
-        }
-    }
-}
-
-/// The text of the settings; `None` when there is no such file.
-fn read(file: &Path) -> Result<Option<Zeroizing<String>>, CliError> {
-    match file.symlink_metadata() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Ok(_) | Err(_) => Ok(Some(settings::read(file)?)),
-    }
-}
 
 /// Refuses settings whose text cannot be edited, before anything else is done.
 ///
@@ -114,33 +28,41 @@ fn read(file: &Path) -> Result<Option<Zeroizing<String>>, CliError> {
 pub(crate) fn check_text(file: &Path) -> Result<(), CliError> {
     match read(file)? {
         None => Ok(()),
-        Some(text) => edit(&text, &StoreEntry::File, file).map(|_| ()),
+        Some(_) => Draft::new(file, |text| set_store_entry(text, &StoreEntry::File)).map(|_| ()),
     }
 }
 
-fn edit(text: &str, entry: &StoreEntry, file: &Path) -> Result<Edited, CliError> {
-    set_store_entry(text, entry).map_err(|mut error| {
-        error.place = Some(Place { file: Some(file.to_owned()), ..error.place.unwrap_or_default() });
-        error.into()
-    })
-}
-
-/// The settings as they are to be; `None` when there is no app or no vault name to write yet.
-pub(crate) async fn draft(ground: &Ground<'_>) -> Result<Option<Draft>, CliError> {
+/// The entry as it is to be; `None` when there is no app or no vault name to write yet.
+async fn entry(ground: &Ground<'_>) -> Result<Option<StoreEntry>, CliError> {
     let (Some(connection), Some(vault)) = (ground.connection, &ground.job.vault) else { return Ok(None) };
     let Some(Registered { app, .. }) = app::registered(ground).await? else { return Ok(None) };
-    let entry = StoreEntry::AzureKeyVault {
+    Ok(Some(StoreEntry::AzureKeyVault {
         tenant_id: connection.tenant.to_string(),
         client_id: app.app_id.to_string(),
         vault_name: vault.to_string(),
         certificate_file: CERTIFICATE_FILE.to_owned(),
         cloud: Cloud::Custom { authority_host: connection.authority(), vault_dns_suffix: connection.vault_suffix() },
         ca_file: Some(ca_file(ground.world, &ground.job.folder())?),
-    };
-    let file = ground.job.settings.clone();
-    let before = read(&file)?;
-    let edited = edit(before.as_deref().map_or("", |text| text), &entry, &file)?;
-    Ok(Some(Draft { file, before, edited, entry }))
+    }))
+}
+
+/// The settings as they are to be; `None` as for the entry.
+pub(crate) async fn draft(ground: &Ground<'_>) -> Result<Option<Draft>, CliError> {
+    let Some(entry) = entry(ground).await? else { return Ok(None) };
+    Draft::new(&ground.job.settings, |text| set_store_entry(text, &entry)).map(Some)
+}
+
+/// The entry alone, as a file of its own.
+///
+/// # Errors
+/// CS6024 when the app is not registered.
+pub(crate) async fn alone(ground: &Ground<'_>) -> Result<String, CliError> {
+    let entry = entry(ground).await?.ok_or_else(no_app)?;
+    Ok(set_store_entry("", &entry)?.text)
+}
+
+fn no_app() -> CliError {
+    earlier(Step::Settings, Step::App, "the app is not registered")
 }
 
 /// As [`draft`], where it must be possible.
@@ -148,10 +70,7 @@ pub(crate) async fn draft(ground: &Ground<'_>) -> Result<Option<Draft>, CliError
 /// # Errors
 /// CS6024 when the app is not registered.
 pub(crate) async fn must_draft(ground: &Ground<'_>) -> Result<Draft, CliError> {
-    match draft(ground).await? {
-        Some(draft) => Ok(draft),
-        None => Err(earlier(Step::Settings, Step::App, "the app is not registered")),
-    }
+    draft(ground).await?.ok_or_else(no_app)
 }
 
 /// `CaFile`: relative when the data folder is below that of the settings, so that both can be moved together.

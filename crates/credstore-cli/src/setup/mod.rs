@@ -134,6 +134,11 @@ impl Job {
         self.settings.with_file_name(PUBLIC_FILE)
     }
 
+    /// Every file that the set-up writes.
+    pub(crate) fn written(&self) -> [PathBuf; 4] {
+        [self.certificate(), self.public(), self.settings.clone(), self.folder().join(state::STATE_FILE)]
+    }
+
     /// The folder that all files are in.
     pub(crate) fn folder(&self) -> PathBuf {
         files::folder_of(&self.settings)
