@@ -1,4 +1,4 @@
-"""Runs every console session of README.md and compares its output, so that the document shows what really happens.
+"""Runs every console session of the documents and compares its output, so that the document shows what really happens.
 
 A session is a fenced block `console`. Lines that begin with `$ ` are run by a shell, in one temporary folder for the whole
 document, with a data folder of its own; what they print, on both outputs, must be what the block says. Identifiers, times and
@@ -18,7 +18,7 @@ import tempfile
 from checks import Checks
 from installation import COMMAND_LIMIT, ROOT, binary
 
-DOCUMENTS = ("README.md",)
+DOCUMENTS = ("README.md", "docs/renew-certificate.md")
 
 SESSION = re.compile(r"^```console\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 
@@ -29,6 +29,7 @@ CHANGING = (
     (re.compile(r"\b\d+(\.\d+)? (ms|s)\b"), "TIME"),
     (re.compile(r"\b\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4}\b"), "DATE"),
     (re.compile(r"\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z"), "TIMESTAMP"),
+    (re.compile(r"\b\d{4}-\d{2}-\d{2}\b"), "DAY"),
     (re.compile(r"\b[0-9A-F]{40}\b"), "THUMBPRINT"),
     # Columns move with what stands before them.
     (re.compile(r" {2,}"), "  "),

@@ -200,7 +200,7 @@ impl Command {
             Self::Expand(command) => Box::pin(command.run(world, out)).await,
             Self::Run(command) => Box::pin(command.run(world, out)).await,
             Self::Check(command) => command.run(world, out),
-            Self::Cert(command) => command.run(world, out),
+            Self::Cert(command) => command.run(world, out).await,
             Self::Explain(command) => command.run(out),
             Self::Serve(command) => Box::pin(command.run(world, out)).await,
             Self::Vault(command) => Box::pin(command.run(world, out)).await,

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use credstore::azure::{
-    AzureError, HttpsTransport, KeyVaultClient, ObjectKind, Secrets, TokenSource, TransportOptions, Trust,
+    Authority, AzureError, CertificateSource, GraphClient, HttpsTransport, KeyVaultClient, ObjectKind, Secrets,
+    TokenSource, TransportOptions, Trust, VaultAddress,
 };
 use credstore::codes::{server as server_codes, settings as codes, vault as vault_codes};
 use credstore::diagnosis::Diagnosis;
@@ -26,7 +27,7 @@ use credstore_vault::Installation;
 
 use crate::errors::CliError;
 use crate::output::Output;
-use crate::site::{self, Endpoint};
+use crate::site::{self, Connection, Endpoint};
 use crate::socket;
 use crate::time_text::date;
 use crate::world::World;
@@ -240,6 +241,66 @@ impl SettingsApp {
     }
 }
 
+/// The vault that the settings name and the ways to it and its directory, for whoever exchanges the certificate.
+pub(crate) struct SettingsVault {
+    /// What the settings say of it.
+    pub(crate) settings: AzureKeyVaultSettings,
+    /// To the directory, Graph and the vault.
+    pub(crate) transport: Arc<dyn Transport>,
+    /// The app, with the certificate of the settings.
+    pub(crate) tokens: Arc<TokenSource>,
+    /// Graph as the operator, when the vault is an embedded one of this machine.
+    pub(crate) operator: Option<GraphClient>,
+}
+
+impl SettingsVault {
+    /// Reads the settings. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// What is wrong with the settings; CS1218 when the store is no vault.
+    pub(crate) async fn open(world: &World) -> Result<Self, CliError> {
+        let file = world.settings();
+        let Some(StoreSettings::AzureKeyVault(vault)) = settings_in(&file)?.store else {
+            return Err(Diagnosis::error(
+                &codes::STORE_WITHOUT_CERTIFICATE,
+                "the credential store needs no certificate",
+            )
+            .cause(format!("{} names no CredentialStore of type AzureKeyVault", file.display()))
+            .fix("name other settings with --settings FILE, or make a pair alone: credstore cert new")
+            .into());
+        };
+        let own = own_vault(world, &vault).await?;
+        let operator = own.as_ref().and_then(|own| own.connection(world)?.graph().ok());
+        let transport = match own {
+            Some(Own::Opened(installation, site)) => site::routes(installation, &site, world),
+            Some(Own::Served(..)) | None => https(world, &vault)?,
+        };
+        let tokens = token_source(&vault, transport.clone())?;
+        Ok(Self { settings: *vault, transport, tokens, operator })
+    }
+
+    /// The app with another certificate.
+    ///
+    /// # Errors
+    /// When the directory's address is not usable.
+    pub(crate) fn tokens_with(&self, certificate: CertificateSource) -> Result<Arc<TokenSource>, CliError> {
+        let authority = Authority::new(self.settings.cloud.authority_host(), &self.settings.tenant);
+        let (authority, client) = (authority.map_err(Diagnosis::from)?, self.settings.client_id.clone());
+        Ok(Arc::new(TokenSource::new(self.transport.clone(), authority, client, certificate)))
+    }
+
+    /// The data plane, as the app.
+    ///
+    /// # Errors
+    /// When the vault's address is not usable.
+    pub(crate) fn key_vault(&self) -> Result<KeyVaultClient, CliError> {
+        let address = VaultAddress::new(&self.settings.vault_name, self.settings.cloud.vault_dns_suffix());
+        let address = address.map_err(Diagnosis::from)?;
+        let scope = self.settings.cloud.scope();
+        Ok(KeyVaultClient::new(self.transport.clone(), self.tokens.clone(), address, scope))
+    }
+}
+
 /// Warnings of the settings are for `check`, not for every use.
 fn settings_in(file: &Path) -> Result<ServerSettings, CliError> {
     let text = settings::read(file)?;
@@ -327,11 +388,16 @@ enum Own {
 impl Own {
     /// The vault as its operator; `None` where we may not be it.
     fn operated(&self, world: &World, vault: &AzureKeyVaultSettings) -> Option<KeyVaultClient> {
+        self.connection(world)?.vault(&vault.vault_name).ok()
+    }
+
+    /// Signed in as its operator; `None` where we may not be it.
+    fn connection(&self, world: &World) -> Option<Connection> {
         let connection = match self {
             Self::Served(folder, endpoint) => site::to_server(folder, endpoint),
             Self::Opened(installation, site) => site::in_process(installation.clone(), site.clone(), world),
         };
-        connection.and_then(|connection| connection.vault(&vault.vault_name)).ok()
+        connection.ok()
     }
 }
 

@@ -26,6 +26,12 @@ pub(crate) fn compact(at: OffsetDateTime) -> String {
     at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_else(|_| at.unix_timestamp().to_string())
 }
 
+/// `2026-11-23`, for names of files.
+pub(crate) fn day(at: Timestamp) -> String {
+    let format = format_description!("[year]-[month]-[day]");
+    moment(at).and_then(|at| at.format(format).ok()).unwrap_or_else(|| at.0.to_string())
+}
+
 /// `23 Nov 2027`.
 pub(crate) fn date(at: Timestamp) -> String {
     let format = format_description!("[day padding:none] [month repr:short] [year]");

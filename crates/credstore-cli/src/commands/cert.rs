@@ -1,4 +1,7 @@
-//! `credstore cert`: the key pair that signs in, made and checked without any server.
+//! `credstore cert`: the key pair that signs in: made and checked without any server, and renewed.
+
+mod registration;
+mod renew;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +19,8 @@ use crate::files::{self, Existing};
 use crate::output::{Output, pairs};
 use crate::time_text::{date, rfc3339};
 use crate::world::World;
+
+use renew::Renew;
 
 /// From here on an expiry is worth a warning, in seconds. Source: user experience, section 1.1: 30 days.
 pub(crate) const EXPIRY_WARNING: i64 = 30 * 86_400;
@@ -36,6 +41,7 @@ pub(crate) struct Cert {
 enum CertCommand {
     New(New),
     Show(Show),
+    Renew(Renew),
     Verify(Verify),
     ExportPublic(ExportPublic),
 }
@@ -117,10 +123,11 @@ impl PfxPassword {
 
 impl Cert {
     /// Runs the verb.
-    pub(crate) fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+    pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         match self.command {
             CertCommand::New(command) => command.run(world, out),
             CertCommand::Show(command) => command.run(world, out),
+            CertCommand::Renew(command) => command.run(world, out).await,
             CertCommand::Verify(command) => command.run(world, out),
             CertCommand::ExportPublic(command) => command.run(world, out),
         }
@@ -246,7 +253,7 @@ pub(crate) fn validity(certificate: &PublicCertificate, file: &Path, now: Timest
         ];
     }
     let left = certificate.seconds_left(now);
-    let fix = format!("credstore cert new --out {name} --yes, then upload its public key again");
+    let fix = "credstore cert renew";
     if left < 0 {
         let message = format!("{name} expired on {}", date(certificate.not_after));
         return vec![Diagnosis::error(&codes::CERTIFICATE_EXPIRY, message).fix(fix)];

@@ -29,7 +29,7 @@ use crate::credentials::Credentials;
 use crate::errors::CliError;
 use crate::names;
 use crate::output::Output;
-use crate::setup::{Job, Row, Standing, Step, Value, entry, report};
+use crate::setup::{CERTIFICATE_FILE, Job, Row, Standing, Step, Value, entry, report};
 use crate::site::{self, Absent};
 use crate::time_up;
 use crate::world::{Environment, Terminals, World};
@@ -236,6 +236,7 @@ impl Demo<'_> {
             client: None,
             secret: Some(names::secret(SECRET)?),
             settings: self.world.settings(),
+            certificate: CERTIFICATE_FILE.to_owned(),
             days: DAYS,
             subject: format!("CN={DEFAULT_APP}"),
         };

@@ -27,7 +27,7 @@ use crate::world::World;
 pub(crate) const DEFAULT_APP: &str = "process-mining";
 
 /// What mends a certificate that ends soon.
-const RENEW: &str = "credstore cert new --out my-certificate.pem --yes, then credstore setup embedded --yes";
+const RENEW: &str = "credstore cert renew";
 
 /// The five steps, from nothing to a password behind an identifier
 #[derive(Args, Debug)]
@@ -114,12 +114,14 @@ impl Names {
         let vault = self.vault_name.clone().or_else(|| remembered(|state| Some(&state.vault_name)));
         let app = self.app_name.clone().or_else(|| remembered(|state| Some(&state.app_name)));
         let secret = self.secret.clone().or_else(|| remembered(|state| state.secret.as_ref()));
+        let settings = world.settings_to_write();
         Ok(Job {
+            certificate: entry::certificate_file(&settings),
             vault: vault.as_deref().map(names::vault).transpose()?,
             app: app.unwrap_or_else(|| DEFAULT_APP.to_owned()),
             client: state.and_then(|state| state.client_id.clone()),
             secret: secret.as_deref().map(names::secret).transpose()?,
-            settings: world.settings_to_write(),
+            settings,
             days,
             subject: subject.to_owned(),
         })

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use credstore::settings::{Cloud, StoreEntry, set_store_entry};
+use credstore::settings::{Cloud, StoreEntry, set_store_entry, store_text};
 use credstore_protocol::{Identifier, SecretName};
 use tokio::time::Instant;
 
@@ -32,6 +32,14 @@ pub(crate) fn check_text(file: &Path) -> Result<(), CliError> {
     }
 }
 
+/// The file beside the settings that they sign in with already, a renewed one perhaps; otherwise the usual name.
+pub(crate) fn certificate_file(settings: &Path) -> String {
+    let text = read(settings).ok().flatten();
+    let named = text.and_then(|text| store_text(&text, "CertificateFile").ok().flatten());
+    let is_beside = |name: &String| !name.contains('/') && settings.with_file_name(name).is_file();
+    named.filter(is_beside).unwrap_or_else(|| CERTIFICATE_FILE.to_owned())
+}
+
 /// The entry as it is to be; `None` when there is no app or no vault name to write yet.
 async fn entry(ground: &Ground<'_>) -> Result<Option<StoreEntry>, CliError> {
     let (Some(connection), Some(vault)) = (ground.connection, &ground.job.vault) else { return Ok(None) };
@@ -40,7 +48,7 @@ async fn entry(ground: &Ground<'_>) -> Result<Option<StoreEntry>, CliError> {
         tenant_id: connection.tenant.to_string(),
         client_id: app.app_id.to_string(),
         vault_name: vault.to_string(),
-        certificate_file: CERTIFICATE_FILE.to_owned(),
+        certificate_file: ground.job.certificate.clone(),
         cloud: Cloud::Custom { authority_host: connection.authority(), vault_dns_suffix: connection.vault_suffix() },
         ca_file: Some(ca_file(ground.world, &ground.job.folder())?),
     }))

@@ -117,6 +117,8 @@ pub(crate) struct Job {
     pub(crate) secret: Option<SecretName>,
     /// The Server Settings.
     pub(crate) settings: PathBuf,
+    /// Name of the file with private key and certificate, beside the settings.
+    pub(crate) certificate: String,
     /// Days that a new certificate is valid.
     pub(crate) days: u32,
     /// Name in a new certificate.
@@ -126,7 +128,7 @@ pub(crate) struct Job {
 impl Job {
     /// The file with private key and certificate.
     pub(crate) fn certificate(&self) -> PathBuf {
-        self.settings.with_file_name(CERTIFICATE_FILE)
+        self.settings.with_file_name(&self.certificate)
     }
 
     /// The file with the public certificate.

@@ -10,6 +10,7 @@ mod folders;
 mod formats;
 mod keys;
 mod quickstart;
+mod renewal;
 mod samples;
 mod seeding;
 mod serving;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use credstore_protocol::encoding::base64url;
 use credstore_protocol::token::{AssertionClaims, JwtHeader};
-use credstore_protocol::{ClientId, Timestamp};
+use credstore_protocol::{ClientId, ObjectId, Timestamp};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::certificate::{SigningAlgorithm, SigningCertificate};
@@ -31,12 +32,6 @@ pub fn sign(
     now: Timestamp,
     jti: &str,
 ) -> Result<Zeroizing<String>, NotSigned> {
-    let public = certificate.public();
-    let (alg, x5t, x5t_s256) = match algorithm {
-        SigningAlgorithm::Ps256 => ("PS256", None, Some(base64url(&public.thumbprint_sha256))),
-        SigningAlgorithm::Rs256 => ("RS256", Some(base64url(&public.thumbprint_sha1)), None),
-    };
-    let header = JwtHeader { alg: alg.to_owned(), typ: Some("JWT".to_owned()), x5t, x5t_s256, kid: None };
     let claims = AssertionClaims {
         aud: audience.to_owned(),
         iss: client.as_str().to_owned(),
@@ -46,6 +41,44 @@ pub fn sign(
         nbf: Some(now.0.into()),
         iat: Some(now.0.into()),
     };
+    signed(certificate, algorithm, &claims)
+}
+
+/// Whom a proof of possession is for. Source: Graph, "Generate proof-of-possession tokens for rolling keys".
+const PROOF_AUDIENCE: &str = "00000002-0000-0000-c000-000000000000";
+
+/// Claims of a proof of possession. Source: as [`PROOF_AUDIENCE`].
+#[derive(Serialize)]
+struct ProofClaims<'a> {
+    aud: &'a str,
+    iss: &'a str,
+    nbf: i64,
+    exp: i64,
+}
+
+/// Signs that the application with this object id holds the key of `certificate`, from `now` for [`LIFETIME`]. Graph wants
+/// it from an application that exchanges its own keys. Whoever has it and a token of the application can do so too.
+pub fn proof(
+    certificate: &SigningCertificate,
+    application: &ObjectId,
+    now: Timestamp,
+) -> Result<Zeroizing<String>, NotSigned> {
+    let claims = ProofClaims { aud: PROOF_AUDIENCE, iss: application.as_str(), nbf: now.0, exp: (now + LIFETIME).0 };
+    // The samples of the page sign so; whether another algorithm is read, it does not say.
+    signed(certificate, SigningAlgorithm::Rs256, &claims)
+}
+
+fn signed(
+    certificate: &SigningCertificate,
+    algorithm: SigningAlgorithm,
+    claims: &impl Serialize,
+) -> Result<Zeroizing<String>, NotSigned> {
+    let public = certificate.public();
+    let (alg, x5t, x5t_s256) = match algorithm {
+        SigningAlgorithm::Ps256 => ("PS256", None, Some(base64url(&public.thumbprint_sha256))),
+        SigningAlgorithm::Rs256 => ("RS256", Some(base64url(&public.thumbprint_sha1)), None),
+    };
+    let header = JwtHeader { alg: alg.to_owned(), typ: Some("JWT".to_owned()), x5t, x5t_s256, kid: None };
     let header = serde_json::to_vec(&header).map_err(|_| NotSigned)?;
     let claims = serde_json::to_vec(&claims).map_err(|_| NotSigned)?;
     let statement = format!("{}.{}", base64url(&header), base64url(&claims));

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use credstore_protocol::encoding::base64_standard;
 use credstore_protocol::graph::{
-    Application, ApplicationParameters, KeyCredential, ServicePrincipal, ServicePrincipalParameters,
+    AddKeyParameters, Application, ApplicationParameters, KeyCredential, RemoveKeyParameters, ServicePrincipal,
+    ServicePrincipalParameters,
 };
 use credstore_protocol::{ClientId, ObjectId};
 use http::Method;
@@ -151,6 +152,37 @@ impl GraphClient {
         keys.push(added.clone());
         self.replace_keys(id, keys, when).await?;
         Ok(added)
+    }
+
+    /// Adds a public key as the application itself, with a [`proof`](super::assertion::proof) that it holds one, and gives
+    /// the entry. It needs no permission.
+    pub async fn add_key_with_proof(
+        &self,
+        id: &ObjectId,
+        certificate: &PublicCertificate,
+        proof: &str,
+        when: When,
+    ) -> Result<KeyCredential, AzureError> {
+        let key_credential = KeyCredential {
+            type_: Some("AsymmetricX509Cert".to_owned()),
+            usage: Some("Verify".to_owned()),
+            key: Some(base64_standard(&certificate.der)),
+            ..KeyCredential::default()
+        };
+        let parameters = AddKeyParameters { key_credential, password_credential: None, proof: proof.to_owned() };
+        self.door.json(about(Method::POST, id, "/addKey").with_json(&parameters), when).await
+    }
+
+    /// Takes a public key away as the application itself; it may be the one that signed `proof`.
+    pub async fn remove_key_with_proof(
+        &self,
+        id: &ObjectId,
+        key_id: &str,
+        proof: &str,
+        when: When,
+    ) -> Result<(), AzureError> {
+        let parameters = RemoveKeyParameters { key_id: key_id.to_owned(), proof: proof.to_owned() };
+        self.door.nothing(about(Method::POST, id, "/removeKey").with_json(&parameters), when).await
     }
 
     /// Takes the public key with this key id away. Gives whether it was there.

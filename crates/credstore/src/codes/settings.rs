@@ -182,6 +182,14 @@ codes! {
          KEY), or PKCS#8 encrypted with a password (PBES2). A vault keeps RSA from 2048 bits and EC on P-256, P-384, \
          P-521 and P-256K.";
 
+    RENEWAL_WAITS = "CS1217", NotUsable, "the new key pair is not registered yet",
+        "credstore cert renew has made a new key pair, and the directory does not know its public key: nobody was allowed to \
+         upload it here, or the upload has not arrived everywhere. Nothing uses the new pair yet. Upload the public \
+         certificate that the message names to the app registration, then run the command again; it goes on with the pair \
+         that is there. With --app-object-id the app uploads it itself, for which it needs no permission.";
+    STORE_WITHOUT_CERTIFICATE = "CS1218", Usage, "the credential store needs no certificate",
+        "Only a store of type AzureKeyVault signs in with a certificate that can be renewed. A file is read without one.";
+
     PLAIN_TEXT_STORE = "CS1301", Findings, "the active credential store holds passwords in plain text",
         "credential_store.json is not encrypted: whoever can read the file or its backup has every password. An \
          embedded vault or Azure Key Vault keeps them sealed; the identifiers stay the same.";

@@ -1,5 +1,7 @@
 //! Where to sign in and where the vault is.
 
+use std::borrow::Cow;
+
 /// A cloud: the host of its directory and the names of its vaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cloud {
@@ -39,6 +41,21 @@ impl Cloud {
         }
     }
 
+    /// Origin of Microsoft Graph, without a final slash. A cloud of one's own has it beside its directory, as the embedded
+    /// vault does: `https://login.…` and `https://graph.…`; `None` when its directory is not called so.
+    ///
+    /// Source: Graph, "National cloud deployments", table of root endpoints.
+    pub fn graph_host(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Cloud::AzurePublic => Some("https://graph.microsoft.com".into()),
+            Cloud::AzureUSGovernment => Some("https://graph.microsoft.us".into()),
+            Cloud::AzureChina => Some("https://microsoftgraph.chinacloudapi.cn".into()),
+            Cloud::Custom { authority_host, .. } => {
+                authority_host.strip_prefix("https://login.").map(|rest| format!("https://graph.{rest}").into())
+            }
+        }
+    }
+
     /// What follows after the vault's name and a dot.
     pub fn vault_dns_suffix(&self) -> &str {
         match self {
@@ -67,6 +84,10 @@ mod tests {
             vault_dns_suffix: "vault.localhost:8443".to_owned(),
         };
         assert_eq!(custom.scope(), "https://vault.localhost:8443/.default");
+        assert_eq!(custom.graph_host().as_deref(), Some("https://graph.localhost:8443"));
+        let other =
+            Cloud::Custom { authority_host: "https://sts.corp.example".to_owned(), vault_dns_suffix: String::new() };
+        assert_eq!(other.graph_host(), None, "nothing is guessed");
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use jsonc_parser::ast::{StringLit, Value};
+use jsonc_parser::ast::{Object, ObjectProp, StringLit, Value};
 use jsonc_parser::common::Ranged;
 
 use super::Cloud;
 use super::meaning::{STORE_KEY, quoted};
-use super::syntax::{Syntax, not_an_object};
+use super::syntax::{Repaired, Syntax, not_an_object};
 use crate::Diagnosis;
 use crate::diagnosis::{Place, Severity};
 
@@ -110,16 +110,8 @@ pub fn set_store_entry(text: &str, entry: &StoreEntry) -> Result<Edited, Box<Dia
         let text = format!("{{\n{INDENT}{written}\n}}\n");
         return Ok(Edited { text, diff: diff("", &written, INDENT) });
     }
-    let syntax = Syntax::read(text, Path::new(""));
-    if let Some(mut error) = syntax.findings.into_iter().find(|finding| finding.severity == Severity::Error) {
-        if let Some(place) = &mut error.place {
-            place.file = None;
-        }
-        return Err(Box::new(error));
-    }
-    let not_an_object = || Box::new(not_an_object(Place::default()));
-    let repaired = syntax.repaired.ok_or_else(not_an_object)?;
-    let Some(Value::Object(root)) = repaired.parse() else { return Err(not_an_object()) };
+    let repaired = sound(text)?;
+    let Some(Value::Object(root)) = repaired.parse() else { return Err(no_object()) };
     let span = |node: &dyn Ranged| repaired.original_span(node.range().start..node.range().end);
     match root.properties.iter().find(|property| property.name.as_str() == STORE_KEY) {
         Some(property) => {
@@ -138,6 +130,62 @@ pub fn set_store_entry(text: &str, entry: &StoreEntry) -> Result<Edited, Box<Dia
             Ok(inserted(text, span(&root), last, &members))
         }
     }
+}
+
+/// Writes another value for one key of `CredentialStore` that is there and a text; everything else stays byte for byte.
+/// Nothing changes when the key is not there.
+///
+/// # Errors
+/// As [`set_store_entry`].
+pub fn set_store_text(text: &str, key: &str, value: &str) -> Result<Edited, Box<Diagnosis>> {
+    let repaired = sound(text)?;
+    let Some(Value::Object(root)) = repaired.parse() else { return Err(no_object()) };
+    let span = |node: &dyn Ranged| repaired.original_span(node.range().start..node.range().end);
+    let Some((entry, literal)) = text_of(&root, key) else {
+        return Ok(Edited { text: text.to_owned(), diff: Vec::new() });
+    };
+    let edits = [(span(literal), quoted(value))];
+    let at = span(entry);
+    let before = &text[at.clone()];
+    let after = with_edits(before, at.start, &edits);
+    let diff = if before == after { Vec::new() } else { diff(before, &after, &Layout::at(text, at.start).indent) };
+    Ok(Edited { text: with_edits(text, 0, &edits), diff })
+}
+
+/// What a key of `CredentialStore` says; `None` when it is not there or no text.
+///
+/// # Errors
+/// As [`set_store_entry`].
+pub fn store_text(text: &str, key: &str) -> Result<Option<String>, Box<Diagnosis>> {
+    let repaired = sound(text)?;
+    let Some(Value::Object(root)) = repaired.parse() else { return Err(no_object()) };
+    Ok(text_of(&root, key).map(|(_, literal)| literal.value.to_string()))
+}
+
+/// The entry, and the text that its key has.
+fn text_of<'v>(root: &'v Object<'v>, key: &str) -> Option<(&'v ObjectProp<'v>, &'v StringLit<'v>)> {
+    let named =
+        |object: &'v Object<'v>, name: &str| object.properties.iter().find(|property| property.name.as_str() == name);
+    let entry = named(root, STORE_KEY)?;
+    let Value::Object(object) = &entry.value else { return None };
+    let Value::StringLit(literal) = &named(object, key)?.value else { return None };
+    Some((entry, literal))
+}
+
+fn no_object() -> Box<Diagnosis> {
+    Box::new(not_an_object(Place::default()))
+}
+
+/// The text when it is JSON without an error; its first error otherwise, without a file in its place.
+fn sound(text: &str) -> Result<Repaired<'_>, Box<Diagnosis>> {
+    let syntax = Syntax::read(text, Path::new(""));
+    if let Some(mut error) = syntax.findings.into_iter().find(|finding| finding.severity == Severity::Error) {
+        if let Some(place) = &mut error.place {
+            place.file = None;
+        }
+        return Err(Box::new(error));
+    }
+    syntax.repaired.ok_or_else(no_object)
 }
 
 /// The text with the entry as a new last key of the root object.

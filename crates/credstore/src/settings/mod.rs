@@ -23,7 +23,7 @@ use crate::diagnosis::{Place, Severity};
 use crate::reference::{IdentifierRules, Reference};
 
 pub use cloud::Cloud;
-pub use edit::{DiffLine, Edited, StoreEntry, set_store_entry};
+pub use edit::{DiffLine, Edited, StoreEntry, set_store_entry, set_store_text, store_text};
 pub use files::{CERTIFICATE_MAX, SETTINGS_MAX, check_files, decode, read};
 pub use syntax::fix_all;
 

@@ -25,6 +25,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("CS1210", "settings"),
     ("CS1212", "azure_certificate"),
     ("CS1215", "settings"),
+    ("CS1217", "renewal, of the command line"),
+    ("CS1218", "renewal, of the command line"),
 ];
 
 /// The text of a vector, without its header.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use credstore::Diagnosis;
 use credstore::diagnosis::Severity;
 use credstore::reference::{Form, Reference};
-use credstore::settings::{self, Cloud, Parsed, StoreEntry, StoreSettings, fix_all, set_store_entry};
+use credstore::settings::{
+    self, Cloud, DiffLine, Parsed, StoreEntry, StoreSettings, fix_all, set_store_entry, set_store_text, store_text,
+};
 use proptest::prelude::*;
 
 const SETTINGS: &str = "/srv/pm/server-settings.json";
@@ -408,4 +410,21 @@ proptest! {
         prop_assert_eq!(store.vault_name.as_str(), vault);
         prop_assert_eq!(store.certificate_file, Path::new("/srv/pm").join(certificate));
     }
+}
+
+#[test]
+fn one_text_of_the_entry_changes_and_no_other_byte() {
+    let text = "\u{FEFF}{\r\n\t\"CertificateFile\": \"not.this\",\r\n\t\"CredentialStore\" : {\"Type\":\"AzureKeyVault\" ,\r\n\
+                \t\t\"CertificateFile\": \"certs\\/old.pem\"},\r\n\t\"x\": [1, {\"CertificateFile\": \"nor.this\"}]\r\n}";
+    assert_eq!(store_text(text, "CertificateFile").unwrap().as_deref(), Some("certs/old.pem"));
+    let edited = set_store_text(text, "CertificateFile", "certs/\"new\".pem").unwrap();
+    assert_eq!(edited.text, text.replace("\"certs\\/old.pem\"", "\"certs/\\\"new\\\".pem\""));
+    let removed = edited.diff.iter().filter(|line| matches!(line, DiffLine::Removed(_))).count();
+    let added = edited.diff.iter().filter(|line| matches!(line, DiffLine::Added(_))).count();
+    assert_eq!((removed, added), (1, 1), "{:?}", edited.diff);
+    for absent in ["{}", "{\"CredentialStore\": 1}", "{\"CredentialStore\": {\"CertificateFile\": 1}}"] {
+        assert_eq!(set_store_text(absent, "CertificateFile", "new.pem").unwrap().text, absent);
+        assert_eq!(store_text(absent, "CertificateFile").unwrap(), None);
+    }
+    assert!(set_store_text("{", "CertificateFile", "new.pem").is_err(), "a broken file is not written over");
 }
