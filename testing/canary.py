@@ -250,6 +250,29 @@ def a_broken_settings_file_is_reported_without_its_passwords(world: World) -> No
             world.canary.absent(f"{words[0]} with {text!r}", done.stdout + done.stderr)
 
 
+def a_sealed_file_shows_no_value_and_no_key(world: World) -> None:
+    work = world.here.folder / "sealed-store"
+    work.mkdir()
+    settings = work / "server-settings.json"
+    settings.write_text('{"CredentialStore": {"Type": "EncryptedFile"}, "a": {"credential": "A"}}')
+
+    def command(*words: str, stdin: str = "", exit_code: int | None = 0, searched: bool = True) -> None:
+        where = ("--settings", str(settings), "--debug")
+        done = world.here.run(*where, *words, stdin=stdin.encode(), exit_code=exit_code, cwd=work)
+        if searched:
+            world.canary.absent(shlex.join(words), done.stdout + done.stderr)
+
+    command("file", "init")
+    world.canary.plant("the key of the sealed file", (work / "credential_store.key").read_text().strip())
+    command("file", "set", "--name", "A", stdin=world.canary.secret)
+    for words in (("file", "list"), ("check",), ("list",), ("file", "rekey"), ("run", "-e", "V=A", "--", "true")):
+        command(*words)
+    command("file", "set", "--name", "A", "--value", world.canary.secret, exit_code=2)
+    world.canary.absent("the sealed file", (work / "credential_store.json").read_bytes())
+    (work / "credential_store.key").write_text("no key")
+    command("get", "A", exit_code=12)
+
+
 def a_broken_credential_file_is_reported_without_its_values(world: World) -> None:
     work = world.here.folder / "file-store"
     (work / "databases").mkdir(parents=True)
@@ -343,6 +366,7 @@ def main() -> int:
             no_other_command_shows_a_planted_value,
             no_refusal_shows_a_planted_value,
             a_broken_settings_file_is_reported_without_its_passwords,
+            a_sealed_file_shows_no_value_and_no_key,
             a_broken_credential_file_is_reported_without_its_values,
             run_keeps_the_value_out_of_its_own_arguments_and_environment,
             proc_of_the_server_shows_nothing,

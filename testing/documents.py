@@ -18,7 +18,7 @@ import tempfile
 from checks import Checks
 from installation import COMMAND_LIMIT, ROOT, binary
 
-DOCUMENTS = ("README.md", "docs/renew-certificate.md")
+DOCUMENTS = ("README.md", "docs/renew-certificate.md", "docs/encrypted-file.md")
 
 SESSION = re.compile(r"^```console\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 

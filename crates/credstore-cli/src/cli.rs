@@ -11,8 +11,8 @@ use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
 
 use crate::commands::{
-    app, broker, cert, check, completions, directory, expand, explain, get, identity_endpoint, list, man, quickstart,
-    run, serve, setup, vault, version,
+    app, broker, cert, check, completions, directory, expand, explain, file, get, identity_endpoint, list, man,
+    quickstart, run, serve, setup, vault, version,
 };
 use crate::errors::{self, CliError, Style};
 use crate::output::{Format, Output};
@@ -32,7 +32,7 @@ Use passwords by name. Nobody sees them, nothing stores them twice.
 Use         get  list  expand  run
 Configure   setup  check  cert  explain
 Vault       serve  vault  app  directory
-Broker      broker
+Keep        file  broker
 Help        completions  man  version
 credstore help COMMAND for more.   Error codes: credstore explain CS3102";
 
@@ -162,7 +162,8 @@ pub(crate) enum Command {
     Vault(vault::Vault),
     App(app::App),
     Directory(directory::Directory),
-    // Values for other processes
+    // Keep
+    File(file::File),
     Broker(broker::Broker),
     // Help
     Completions(completions::Completions),
@@ -200,7 +201,8 @@ impl Command {
             Self::Expand(command) => Box::pin(command.run(world, out)).await,
             Self::Run(command) => Box::pin(command.run(world, out)).await,
             Self::Check(command) => command.run(world, out),
-            Self::Cert(command) => command.run(world, out).await,
+            Self::File(command) => Box::pin(command.run(world, out)).await,
+            Self::Cert(command) => Box::pin(command.run(world, out)).await,
             Self::Explain(command) => command.run(out),
             Self::Serve(command) => Box::pin(command.run(world, out)).await,
             Self::Vault(command) => Box::pin(command.run(world, out)).await,

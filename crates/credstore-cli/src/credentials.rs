@@ -14,7 +14,7 @@ use credstore::codes::{server as server_codes, settings as codes, vault as vault
 use credstore::diagnosis::Diagnosis;
 use credstore::reference::Reference;
 use credstore::resolver::{Resolved, Resolver};
-use credstore::settings::{self, AzureKeyVaultSettings, FileStoreSettings, ServerSettings, StoreSettings};
+use credstore::settings::{self, AzureKeyVaultSettings, ServerSettings, StoreSettings};
 use credstore::store::Store;
 use credstore::store::azure_key_vault::{AzureKeyVaultStore, token_source, transport_options};
 use credstore::store::broker::BrokerStore;
@@ -25,6 +25,7 @@ use credstore_protocol::{Identifier, SecretName};
 use credstore_server::Site;
 use credstore_vault::Installation;
 
+use crate::credential_file::{FileKeys, encrypted_store};
 use crate::errors::CliError;
 use crate::output::Output;
 use crate::site::{self, Connection, Endpoint};
@@ -84,7 +85,11 @@ impl Credentials {
                 file_store = Some(store.clone());
                 (store, None)
             }
-            Some(StoreSettings::EncryptedFile(store)) => return Err(no_encrypted_file(store).into()),
+            Some(StoreSettings::EncryptedFile(store)) => {
+                let store = Arc::new(encrypted_store(world, store)?);
+                file_store = Some(store.clone());
+                (store, None)
+            }
             Some(StoreSettings::AzureKeyVault(vault)) => {
                 let own = own_vault(world, vault).await?;
                 operated = own.as_ref().and_then(|own| own.operated(world, vault));
@@ -313,16 +318,11 @@ pub(crate) fn name_of(item: &SecretItem) -> &str {
     item.id.split("/secrets/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(&item.id)
 }
 
-fn not_configured(file: &Path) -> Diagnosis {
+/// CS1117.
+pub(crate) fn not_configured(file: &Path) -> Diagnosis {
     Diagnosis::error(&codes::STORE_NOT_CONFIGURED, "no credential store is configured")
         .cause(format!("{} has no entry CredentialStore", file.display()))
         .fix("credstore setup embedded   makes a vault on this machine and writes the entry")
-}
-
-fn no_encrypted_file(store: &FileStoreSettings) -> Diagnosis {
-    Diagnosis::error(&codes::ENCRYPTED_FILE, "EncryptedFile is not in this version")
-        .at(store.place.clone())
-        .fix("use AzureKeyVault with the embedded vault: credstore setup embedded")
 }
 
 /// A store for a process that runs on.
@@ -337,10 +337,16 @@ pub(crate) struct Lasting {
 ///
 /// # Errors
 /// When no store is configured, or what is cannot be used.
-pub(crate) fn lasting(settings: &ServerSettings, base: TransportOptions) -> Result<Lasting, Box<Diagnosis>> {
+pub(crate) fn lasting(
+    settings: &ServerSettings,
+    base: TransportOptions,
+    keys: &FileKeys,
+) -> Result<Lasting, Box<Diagnosis>> {
     match &settings.store {
         None => Err(Box::new(not_configured(&settings.file))),
-        Some(StoreSettings::EncryptedFile(store)) => Err(Box::new(no_encrypted_file(store))),
+        Some(StoreSettings::EncryptedFile(store)) => {
+            Ok(Lasting { store: Arc::new(keys.store(store)), certificate: None })
+        }
         Some(StoreSettings::File(store)) => {
             Ok(Lasting { store: Arc::new(FileStore::new(&store.path)), certificate: None })
         }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use credstore::codes::usage;
@@ -42,7 +42,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32, existing: Existing) ->
         Err(error) => return Err(unwritable(path, &error.to_string())),
     }
     let temporary = temporary_name(path);
-    let done = write_new(&temporary, bytes, mode).and_then(|()| match existing {
+    let written = write_new(&temporary, bytes, mode).and_then(|()| keep_owner(&temporary, path));
+    let done = written.and_then(|()| match existing {
         Existing::Replace => std::fs::rename(&temporary, path),
         // A hard link does not replace, whatever appeared since the look above.
         Existing::Keep => std::fs::hard_link(&temporary, path).and_then(|()| std::fs::remove_file(&temporary)),
@@ -98,6 +99,17 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Gives a file the owner and group of the one that it will replace: root changes files of services. Others have no right
+/// to, and the file is theirs then.
+fn keep_owner(new: &Path, replaced: &Path) -> io::Result<()> {
+    let Ok(theirs) = replaced.metadata() else { return Ok(()) };
+    let ours = new.metadata()?;
+    if (ours.uid(), ours.gid()) == (theirs.uid(), theirs.gid()) || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(new, Some(theirs.uid()), Some(theirs.gid()))
+}
+
 fn temporary_name(path: &Path) -> PathBuf {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     path.with_file_name(format!(".{name}.{}.tmp", uuid::Uuid::new_v4().simple()))
@@ -134,6 +146,23 @@ pub(crate) fn folder_of(path: &Path) -> PathBuf {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     }
+}
+
+/// Makes a folder that is for its owner alone, with those above it, unless it is there.
+///
+/// # Errors
+/// CS0107 when the system refuses.
+pub(crate) fn private_folder(folder: &Path) -> Result<(), CliError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| unwritable(folder, &error.to_string()))
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+/// CS0107 when the system refuses.
+pub(crate) fn synced(folder: &Path) -> Result<(), CliError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unwritable(folder, &error.to_string()))
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

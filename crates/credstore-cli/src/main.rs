@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod confirm;
+mod credential_file;
 mod credentials;
 mod draft;
 mod errors;
@@ -17,6 +18,7 @@ mod names;
 mod output;
 mod secret_input;
 mod seed;
+mod seen_versions;
 mod setup;
 mod site;
 mod socket;

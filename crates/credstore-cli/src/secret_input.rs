@@ -67,7 +67,7 @@ impl SecretSource {
                 .fix("pipe it in: … < file, or --file FILE")
                 .into());
         }
-        prompt()
+        asked_twice("Value (hidden): ")
     }
 }
 
@@ -124,16 +124,36 @@ fn text(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, CliError> {
 
 /// Asks twice, hidden, until both entries are the same.
 ///
+/// # Errors
+/// CS0103 when the terminal cannot be read, CS0111 when it is cancelled.
+pub(crate) fn asked_twice(question: &str) -> Result<Secret, CliError> {
+    prompt(|read, stderr| entered(question, read, stderr))
+}
+
+/// Asks once, hidden: for what is checked by its use.
+///
+/// # Errors
+/// As [`asked_twice`].
+pub(crate) fn asked_once(question: &str) -> Result<Secret, CliError> {
+    prompt(|read, stderr| Ok(asked(question, read, stderr)?.map(text)))
+}
+
+/// What the terminal's bytes are read with.
+type Bytes<'a> = &'a mut dyn FnMut(&mut u8) -> std::io::Result<usize>;
+/// What came of a question; `None` when it is cancelled.
+type Answer = std::io::Result<Option<Result<Secret, CliError>>>;
+
 /// The terminal gives bytes as they are typed: its own lines end at 4,095 bytes, and a Ctrl+C that ends the process
 /// would leave it without an echo.
-fn prompt() -> Result<Secret, CliError> {
+fn prompt(ask: impl FnOnce(Bytes<'_>, &mut dyn Write) -> Answer) -> Result<Secret, CliError> {
     let stdin = std::io::stdin();
     let before = tcgetattr(&stdin).map_err(|error| no_terminal(error.into()))?;
     let mut silent = before.clone();
     silent.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
     // Before the first question, so that nothing typed in answer to it is shown or lost.
     tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(|error| no_terminal(error.into()))?;
-    let entered = entered(|byte| Ok(rustix::io::read(&stdin, std::slice::from_mut(byte))?), &mut std::io::stderr());
+    let mut read = |byte: &mut u8| Ok(rustix::io::read(&stdin, std::slice::from_mut(byte))?);
+    let entered = ask(&mut read, &mut std::io::stderr());
     let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);
     restored.map_err(|error| no_terminal(error.into()))?;
     entered.map_err(no_terminal)?.ok_or_else(|| Diagnosis::error(&usage::DECLINED, "cancelled"))?
@@ -141,26 +161,25 @@ fn prompt() -> Result<Secret, CliError> {
 
 type Entry = Zeroizing<Vec<u8>>;
 
-/// The value, entered twice; `None` when it is cancelled.
-fn entered(
-    mut read: impl FnMut(&mut u8) -> std::io::Result<usize>,
-    stderr: &mut dyn Write,
-) -> std::io::Result<Option<Result<Secret, CliError>>> {
-    let mut ask = |question: &str| -> std::io::Result<Option<Entry>> {
-        write!(stderr, "{question}")?;
-        stderr.flush()?;
-        let entry = entry(&mut read);
-        writeln!(stderr)?;
-        entry
-    };
-    let mut question = "Value (hidden): ";
+/// One entry.
+fn asked(question: &str, read: Bytes<'_>, stderr: &mut dyn Write) -> std::io::Result<Option<Entry>> {
+    write!(stderr, "{question}")?;
+    stderr.flush()?;
+    let entry = entry(read);
+    writeln!(stderr)?;
+    entry
+}
+
+/// The value, entered twice.
+fn entered(question: &str, read: Bytes<'_>, stderr: &mut dyn Write) -> Answer {
+    let mut first = question.to_owned();
     loop {
-        let Some(value) = ask(question)? else { return Ok(None) };
-        let Some(again) = ask("Again: ")? else { return Ok(None) };
+        let Some(value) = asked(&first, &mut *read, stderr)? else { return Ok(None) };
+        let Some(again) = asked("Again: ", &mut *read, stderr)? else { return Ok(None) };
         if *value == *again {
             return Ok(Some(text(value)));
         }
-        question = "The two entries differ. Value (hidden): ";
+        first = format!("The two entries differ. {question}");
     }
 }
 
@@ -169,7 +188,7 @@ fn no_terminal(error: std::io::Error) -> CliError {
 }
 
 /// Bytes up to Enter, with the keys that mend a line; `None` when it is cancelled.
-fn entry(mut read: impl FnMut(&mut u8) -> std::io::Result<usize>) -> std::io::Result<Option<Entry>> {
+fn entry(read: Bytes<'_>) -> std::io::Result<Option<Entry>> {
     const CTRL_C: u8 = 0x03;
     const CTRL_D: u8 = 0x04;
     const BACKSPACE: u8 = 0x08;
@@ -246,7 +265,7 @@ mod tests {
 
     fn typed(keys: &[u8]) -> Option<String> {
         let mut keys = keys.iter();
-        let entry = entry(|byte| {
+        let entry = entry(&mut |byte: &mut u8| {
             Ok(keys.next().map_or(0, |key| {
                 *byte = *key;
                 1
@@ -280,7 +299,7 @@ mod tests {
         keys.push(b'\r');
         assert_eq!(typed(&keys).map(|line| line.len()), Some(25_601));
         let mut left = ENTRY_MAX + 1;
-        let endless = entry(|byte| {
+        let endless = entry(&mut |byte: &mut u8| {
             *byte = b'x';
             left -= 1;
             Ok(1)

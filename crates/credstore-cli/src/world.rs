@@ -89,6 +89,15 @@ impl World {
         base.join("credstore")
     }
 
+    /// The folder for what this machine remembers: systemd's, `~/.local/state/credstore`.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        if let Some(folder) = self.environment.path("STATE_DIRECTORY") {
+            return folder;
+        }
+        let base = self.environment.path("XDG_STATE_HOME").unwrap_or_else(|| self.home().join(".local/state"));
+        base.join("credstore")
+    }
+
     /// The settings file that was named by flag or environment.
     pub(crate) fn named_settings(&self) -> Option<PathBuf> {
         self.globals.settings.clone().or_else(|| self.environment.path("CREDSTORE_SETTINGS"))

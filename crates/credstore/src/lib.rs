@@ -9,6 +9,7 @@ pub mod cache;
 pub mod codes;
 pub mod connection_string;
 pub mod diagnosis;
+pub mod encrypted_file;
 pub mod nearest;
 pub mod platform;
 mod position;

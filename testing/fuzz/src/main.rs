@@ -22,6 +22,7 @@ fn named(name: &str) -> Option<Target> {
     Some(match name {
         "settings" => settings::settings,
         "credential-store" => store::credential_store,
+        "encrypted-file" => store::encrypted_file,
         "connection-string" => strings::connection_string,
         "names" => strings::names,
         "certificate" => sign_in::certificate,

@@ -16,9 +16,10 @@ use crate::arguments::Arguments;
 use crate::{Outcome, workspace};
 
 /// Every target of `testing/fuzz/src/main.rs`.
-const TARGETS: [&str; 10] = [
+const TARGETS: [&str; 11] = [
     "settings",
     "credential-store",
+    "encrypted-file",
     "connection-string",
     "names",
     "certificate",

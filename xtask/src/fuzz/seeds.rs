@@ -6,6 +6,15 @@ use std::process::Command;
 
 use crate::{Outcome, workspace};
 
+/// The vectors of the encrypted file, without their keys and texts.
+fn encrypted_files() -> Outcome<Vec<Vec<u8>>> {
+    let folder = workspace::root().join("testing/vectors/encrypted-file");
+    Ok(["key-file.sealed", "passphrase.sealed"]
+        .map(|name| fs::read(folder.join(name)))
+        .into_iter()
+        .collect::<Result<_, _>>()?)
+}
+
 /// Writes the seeds of `target` into `folder`, beside what earlier runs have learned.
 pub(super) fn write(target: &str, folder: &Path) -> Outcome {
     fs::create_dir_all(folder)?;
@@ -13,6 +22,7 @@ pub(super) fn write(target: &str, folder: &Path) -> Outcome {
         "settings" => vectors("settings", "")?,
         "connection-string" => vectors("connection-string", "p;w}d=1\n")?,
         "credential-store" => texts(&["{\"SmtpRelay\": \"p;w}d=1\", \"a\": \"\\u00e9\"}", "{\"a\": 1, \"a\": \"b\"}"]),
+        "encrypted-file" => encrypted_files()?,
         "names" => texts(&["SmtpRelay", "acme-pm-kv", "0123456789abcdef0123456789abcdef", "7.6-preview.2", "QUI-_w=="]),
         "certificate" | "import" => return certificates(folder),
         "merge" => texts(&["MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A", "TUlJQklqQU5CZ2txaGtpRzl3\nMIIB"]),

@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod directory;
 pub(crate) mod expand;
 pub(crate) mod explain;
+pub(crate) mod file;
 pub(crate) mod get;
 pub(crate) mod identity_endpoint;
 pub(crate) mod list;

@@ -4,6 +4,7 @@ mod bench;
 mod broker;
 mod certificates;
 mod child;
+mod credential_files;
 mod daily;
 mod failures;
 mod folders;

@@ -105,8 +105,6 @@ codes! {
     STORE_NOT_CONFIGURED = "CS1117", Invalid, "no credential store is configured",
         "The settings hold references such as {\"credential\": \"SmtpRelay\"}, but no CredentialStore that could \
          resolve them. They never fall back to anything: they fail until a store is configured.";
-    ENCRYPTED_FILE = "CS1118", Invalid, "EncryptedFile is not in this version",
-        "The Type EncryptedFile is recognised, but this version cannot use it. Use File, or the embedded vault.";
     PATH_INVALID = "CS1119", Invalid, "a path holds a control character",
         "A single backslash in a Windows path begins an escape in JSON: \\n is a newline. Write it twice.";
     CLOUD_UNKNOWN = "CS1120", Invalid, "the Cloud is not known",
@@ -189,6 +187,9 @@ codes! {
          that is there. With --app-object-id the app uploads it itself, for which it needs no permission.";
     STORE_WITHOUT_CERTIFICATE = "CS1218", Usage, "the credential store needs no certificate",
         "Only a store of type AzureKeyVault signs in with a certificate that can be renewed. A file is read without one.";
+    STORE_IS_NO_FILE = "CS1219", Usage, "the credential store is no file",
+        "credstore file changes credential_store.json, which a store of type File or EncryptedFile has. Secrets of a vault are \
+         changed with credstore vault secret.";
 
     PLAIN_TEXT_STORE = "CS1301", Findings, "the active credential store holds passwords in plain text",
         "credential_store.json is not encrypted: whoever can read the file or its backup has every password. An \
@@ -211,4 +212,28 @@ codes! {
         "A pipe, a device or a folder in its place is refused: reading it could wait for ever or never end.";
     STORE_FILE_TOO_LARGE = "CS1309", Invalid, "credential_store.json is too large",
         "A file of more than 16 MiB is refused before it is read.";
+
+    FILE_KEY_MISSING = "CS1401", Invalid, "the key of the encrypted file cannot be read",
+        "An encrypted credential_store.json opens with the key that it was sealed with: the file that KeyFile in \
+         CredentialStore names, the systemd credential credstore-file-key, or credential_store.key beside it. Without the key \
+         nobody opens the file: keep a copy of the key apart from the copies of the file.";
+    FILE_KEY_WRONG = "CS1402", Integrity, "the key does not open the encrypted file",
+        "The file was sealed with another key, or with a passphrase where a key file is given. A wrong key is told apart from \
+         a damaged file.";
+    FILE_DAMAGED = "CS1403", Integrity, "the encrypted file was changed or is cut off",
+        "Every byte of an encrypted credential_store.json is under its seal. One that was edited, cut off or mixed with \
+         another is refused as a whole, before any of it is used. Restore it from a backup.";
+    FILE_NEWER = "CS1404", Invalid, "the encrypted file is of a later version",
+        "A later version of credstore wrote the file, in a format that this one does not know.";
+    FILE_NOT_ENCRYPTED = "CS1405", Invalid, "the credential file is not encrypted",
+        "With the Type EncryptedFile a plain file is refused, so that nobody can put one in its place. Seal it with \
+         credstore file encrypt.";
+    FILE_IS_ENCRYPTED = "CS1406", Invalid, "the credential file is encrypted",
+        "The Type File reads plain JSON. Write the Type EncryptedFile, or turn the file back with credstore file decrypt.";
+    FILE_PUT_BACK = "CS1407", Findings, "the encrypted file is an older version of itself",
+        "Every change of an encrypted file counts its version up, and each machine remembers the newest one it has seen, apart \
+         from the file. An older one is used, because restoring a backup is lawful, and told with every read. A change with \
+         credstore file makes it the newest. A whole machine that is put back cannot tell.";
+    FILE_KEY_READABLE = "CS1408", Permission, "others can read the key of the encrypted file",
+        "Whoever has the key and a copy of the file has every password. Only the account that runs credstore needs to read it.";
 }

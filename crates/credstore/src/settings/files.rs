@@ -12,6 +12,7 @@ use crate::codes::settings as codes;
 use crate::diagnosis::Place;
 use crate::platform;
 use crate::store::file;
+use crate::store::unsealing::FileKeySource;
 
 /// Largest settings file, in bytes. Ours: real ones have a few kilobytes.
 pub const SETTINGS_MAX: u64 = 1024 * 1024;
@@ -124,7 +125,12 @@ pub fn decode(bytes: &[u8], file: &Path) -> Result<Zeroizing<String>, Box<Diagno
 /// certificate file *holds* is checked by `azure::certificate`, which needs the current time.
 pub fn check_files(settings: &ServerSettings) -> Vec<Diagnosis> {
     match &settings.store {
-        None | Some(StoreSettings::EncryptedFile(_)) => Vec::new(),
+        None => Vec::new(),
+        Some(StoreSettings::EncryptedFile(store)) => {
+            // Where the environment has the key instead is for whoever knows it.
+            let key = store.key_file.clone().unwrap_or_else(|| store.usual_key_file());
+            file::check_encrypted(&store.path, FileKeySource::File(key))
+        }
         Some(StoreSettings::File(store)) => check_store_file(store),
         Some(StoreSettings::AzureKeyVault(store)) => {
             let mut findings = check_certificate_file(store, settings);
@@ -139,7 +145,7 @@ fn check_store_file(store: &FileStoreSettings) -> Vec<Diagnosis> {
         &codes::PLAIN_TEXT_STORE,
         format!("passwords in plain text: {} is the active back end", super::CREDENTIAL_STORE_FILE),
     )
-    .fix("credstore setup embedded --resume")
+    .fix("credstore file encrypt   seals it, or credstore setup embedded --resume   makes a vault")
     .at(Place { span: None, ..store.place.clone() });
     let mut findings = vec![plain];
     findings.extend(file::check(&store.path));

@@ -30,6 +30,9 @@ pub use syntax::fix_all;
 /// Name of the file store's file, beside the settings file. Source: product behaviour 2.2.
 pub const CREDENTIAL_STORE_FILE: &str = "credential_store.json";
 
+/// Name of the key file of an encrypted file store, beside it. Ours.
+pub const CREDENTIAL_STORE_KEY: &str = "credential_store.key";
+
 /// What Server Settings say about credentials. All other keys are left alone.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
@@ -46,8 +49,8 @@ pub struct ServerSettings {
 pub enum StoreSettings {
     /// `"Type": "File"`.
     File(FileStoreSettings),
-    /// `"Type": "EncryptedFile"`: recognised, not usable in this version.
-    EncryptedFile(FileStoreSettings),
+    /// `"Type": "EncryptedFile"`: the same file, sealed.
+    EncryptedFile(EncryptedFileSettings),
     /// `"Type": "AzureKeyVault"`: Microsoft's cloud or the embedded vault.
     AzureKeyVault(Box<AzureKeyVaultSettings>),
 }
@@ -69,6 +72,24 @@ pub struct FileStoreSettings {
     pub path: PathBuf,
     /// Where `Type` stands.
     pub place: Place,
+}
+
+/// Settings of the encrypted file.
+#[derive(Clone, Debug)]
+pub struct EncryptedFileSettings {
+    /// [`CREDENTIAL_STORE_FILE`] in the folder of the settings file.
+    pub path: PathBuf,
+    /// `KeyFile`: the file with the key or the passphrase. A relative path was joined to the folder of the settings.
+    pub key_file: Option<PathBuf>,
+    /// Where `Type` stands.
+    pub place: Place,
+}
+
+impl EncryptedFileSettings {
+    /// Where the key is when nothing else says so: [`CREDENTIAL_STORE_KEY`] beside the file.
+    pub fn usual_key_file(&self) -> PathBuf {
+        self.path.with_file_name(CREDENTIAL_STORE_KEY)
+    }
 }
 
 /// Settings of a Key Vault. Every value has been checked as far as its form goes.

@@ -10,7 +10,8 @@ use super::meaning::{Checker, STORE_KEY, quoted};
 use super::references::CREDENTIAL;
 use super::syntax::joined;
 use super::{
-    AzureKeyVaultPlaces, AzureKeyVaultSettings, CREDENTIAL_STORE_FILE, Cloud, FileStoreSettings, StoreSettings,
+    AzureKeyVaultPlaces, AzureKeyVaultSettings, CREDENTIAL_STORE_FILE, Cloud, EncryptedFileSettings, FileStoreSettings,
+    StoreSettings,
 };
 use crate::Diagnosis;
 use crate::codes::settings as codes;
@@ -26,9 +27,20 @@ const CLOUD: &str = "Cloud";
 const AUTHORITY_HOST: &str = "AuthorityHost";
 const VAULT_DNS_SUFFIX: &str = "VaultDnsSuffix";
 const CA_FILE: &str = "CaFile";
+const KEY_FILE: &str = "KeyFile";
 
-const KEYS: [&str; 9] =
-    [TYPE, TENANT_ID, CLIENT_ID, VAULT_NAME, CERTIFICATE_FILE, CLOUD, AUTHORITY_HOST, VAULT_DNS_SUFFIX, CA_FILE];
+const KEYS: [&str; 10] = [
+    TYPE,
+    TENANT_ID,
+    CLIENT_ID,
+    VAULT_NAME,
+    CERTIFICATE_FILE,
+    CLOUD,
+    AUTHORITY_HOST,
+    VAULT_DNS_SUFFIX,
+    CA_FILE,
+    KEY_FILE,
+];
 
 const FILE: &str = "File";
 const ENCRYPTED_FILE: &str = "EncryptedFile";
@@ -76,30 +88,22 @@ pub(super) fn read(
     let members = members(checker, object);
     let Some(kind) = kind(checker, property, &members) else { return (None, None) };
     let folder = file.parent().unwrap_or(Path::new(""));
+    refuse_other_keys(checker, object, kind);
     if kind == AZURE_KEY_VAULT {
         let store = azure_key_vault(checker, property, &members, folder);
         let store = store.filter(|_| checker.errors() == errors);
         return (store.map(|store| StoreSettings::AzureKeyVault(Box::new(store))), Some(IdentifierRules::KeyVault));
     }
-    refuse_other_keys(checker, object, kind);
-    let whole = checker.errors() == errors;
     let place = members.text(TYPE).map(|text| checker.place(text, &pointer(TYPE))).unwrap_or_default();
-    let settings = FileStoreSettings { path: folder.join(CREDENTIAL_STORE_FILE), place };
+    let file = folder.join(CREDENTIAL_STORE_FILE);
     let store = if kind == ENCRYPTED_FILE {
-        report_encrypted_file(checker, &members);
-        StoreSettings::EncryptedFile(settings)
+        let key_file = members.text(KEY_FILE).and_then(|text| path(checker, KEY_FILE, text, folder));
+        StoreSettings::EncryptedFile(EncryptedFileSettings { path: file, key_file, place })
     } else {
-        StoreSettings::File(settings)
+        StoreSettings::File(FileStoreSettings { path: file, place })
     };
+    let whole = checker.errors() == errors;
     (whole.then_some(store), Some(IdentifierRules::File))
-}
-
-fn report_encrypted_file(checker: &mut Checker<'_, '_>, members: &Members<'_>) {
-    if let Some(text) = members.text(TYPE) {
-        let message = "the Type EncryptedFile is not in this version".to_owned();
-        let fix = "use File, or move to the embedded vault: credstore setup embedded";
-        checker.error(&codes::ENCRYPTED_FILE, message, fix, text, &pointer(TYPE));
-    }
 }
 
 /// Sorts the members by what they are; reports unknown keys and values that are no texts.
@@ -196,18 +200,23 @@ fn kind(checker: &mut Checker<'_, '_>, property: &ObjectProp<'_>, members: &Memb
     }
 }
 
-/// Refuses every key but `Type`: the file stores have no other.
+/// Refuses the keys that belong to another type.
 fn refuse_other_keys(checker: &mut Checker<'_, '_>, object: &Object<'_>, kind: &str) {
     for property in &object.properties {
         let key = property.name.as_str();
-        if KEYS.contains(&key) && key != TYPE {
+        if KEYS.contains(&key) && key != TYPE && type_of(key) != kind {
             let error =
                 Diagnosis::error(&codes::KEY_OF_OTHER_TYPE, format!("{key} does not belong to the Type {kind}"))
                     .cause("only one credential store can be used at a time")
-                    .fix(format!("remove {key}, or write \"Type\": \"{AZURE_KEY_VAULT}\""));
+                    .fix(format!("remove {key}, or write \"Type\": \"{}\"", type_of(key)));
             checker.report(error, &property.name, &pointer(key));
         }
     }
+}
+
+/// The type whose key it is.
+fn type_of(key: &str) -> &'static str {
+    if key == KEY_FILE { ENCRYPTED_FILE } else { AZURE_KEY_VAULT }
 }
 
 fn azure_key_vault(

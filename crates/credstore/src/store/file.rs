@@ -1,4 +1,5 @@
-//! The file store: `credential_store.json`, one flat object of identifiers and passwords, in the folder of the settings.
+//! The file stores: `credential_store.json`, one flat object of identifiers and passwords, in the folder of the settings,
+//! in clear or sealed.
 //!
 //! It is read at the first fetch and again when it changed. A change that cannot be used leaves the last good content
 //! in force, with a warning at every fetch; a file that is gone or not readable is an error, because taking it away
@@ -15,13 +16,14 @@ use jsonc_parser::ast::{ObjectProp, Value};
 use jsonc_parser::common::Ranged;
 use zeroize::Zeroizing;
 
+use super::unsealing::{FileKeySource, Opening, SeenVersions, exposed_key};
 use super::{Fetched, Fetching, Store, StoreError, ends_with_newline};
 use crate::Diagnosis;
 use crate::codes::{identifiers, settings as codes};
 use crate::diagnosis::{Place, Severity};
 use crate::platform::{self, Fingerprint};
 use crate::reference::{IdentifierRules, check_identifier};
-use crate::settings::files::{Opened, ReadError, decode, open_plain};
+use crate::settings::files::{Opened, ReadError, open_plain};
 use crate::settings::syntax::{Repaired, Syntax};
 
 /// Largest file, in bytes. Ours: some 600 passwords of the greatest length that a vault takes.
@@ -31,6 +33,7 @@ pub const STORE_FILE_MAX: u64 = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub struct FileStore {
     path: PathBuf,
+    opening: Opening,
     state: Mutex<Option<Loaded>>,
 }
 
@@ -43,6 +46,8 @@ struct Loaded {
     content: Arc<Content>,
     /// What is wrong with the file now, when the content is older.
     broken: Option<Diagnosis>,
+    /// What must be known about the content.
+    remark: Option<Diagnosis>,
 }
 
 /// A content without mistakes.
@@ -54,7 +59,12 @@ struct Content {
 impl FileStore {
     /// The store in the file at `path`. Nothing is read yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), state: Mutex::new(None) }
+        Self { path: path.into(), opening: Opening::Plain, state: Mutex::new(None) }
+    }
+
+    /// The store in the encrypted file at `path`, which `key` opens. A plain file there is refused. Nothing is read yet.
+    pub fn encrypted(path: impl Into<PathBuf>, key: FileKeySource, seen: Option<Arc<dyn SeenVersions>>) -> Self {
+        Self { path: path.into(), opening: Opening::Sealed { key, seen }, state: Mutex::new(None) }
     }
 
     /// Every identifier, in the order of the alphabet.
@@ -83,7 +93,8 @@ impl FileStore {
     /// The content to use now, and what must be known about it. Opening, looking and reading are on one descriptor.
     fn content(&self) -> Result<(Arc<Content>, Vec<Diagnosis>), StoreError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let opened = open_plain(&self.path, STORE_FILE_MAX).map_err(|error| unreadable(&self.path, &error));
+        let opened =
+            open_plain(&self.path, STORE_FILE_MAX).map_err(|error| unreadable(&self.path, &self.opening, &error));
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -91,21 +102,24 @@ impl FileStore {
                 return Err(error.into());
             }
         };
-        let mut warnings: Vec<_> = readable_by_others(&self.path, &opened).into_iter().collect();
+        let mut warnings: Vec<_> = exposed(&self.path, &self.opening, &opened).into_iter().collect();
         let fingerprint = Fingerprint::of(&opened.metadata);
         if let Some(loaded) = state.as_ref().filter(|loaded| loaded.fingerprint == fingerprint) {
             warnings.extend(loaded.broken.as_ref().map(|broken| stale(&self.path, broken)));
+            warnings.extend(loaded.remark.clone());
             return Ok((Arc::clone(&loaded.content), warnings));
         }
-        match load(&self.path, opened) {
-            Ok(content) => {
+        match load(&self.path, &self.opening, opened) {
+            Ok((content, remark)) => {
                 let content = Arc::new(content);
-                *state = Some(Loaded { fingerprint, content: Arc::clone(&content), broken: None });
+                warnings.extend(remark.clone());
+                *state = Some(Loaded { fingerprint, content: Arc::clone(&content), broken: None, remark });
                 Ok((content, warnings))
             }
             Err(broken) => match state.as_mut() {
                 Some(loaded) => {
                     warnings.push(stale(&self.path, &broken));
+                    warnings.extend(loaded.remark.clone());
                     loaded.fingerprint = fingerprint;
                     loaded.broken = Some(*broken);
                     Ok((Arc::clone(&loaded.content), warnings))
@@ -135,20 +149,37 @@ fn in_file(path: &Path) -> Place {
     Place { file: Some(path.to_owned()), ..Place::default() }
 }
 
-fn unreadable(path: &Path, error: &ReadError) -> Diagnosis {
+fn unreadable(path: &Path, opening: &Opening, error: &ReadError) -> Diagnosis {
     let name = file_name(path);
-    let diagnosis = match error {
-        ReadError::Missing => Diagnosis::error(&codes::STORE_FILE_MISSING, format!("{name} is not there"))
-            .fix(format!("make it: {{\"Identifier\": \"password\"}}, then {}", platform::private_command(&name))),
-        ReadError::NotPlain => Diagnosis::error(&codes::STORE_FILE_KIND, format!("{name} is not a plain file"))
+    let diagnosis = match (error, opening) {
+        (ReadError::Missing, Opening::Sealed { .. }) => {
+            Diagnosis::error(&codes::STORE_FILE_MISSING, format!("{name} is not there"))
+                .fix("put it there from your backup, or make a new one: credstore file init")
+        }
+        (ReadError::Missing, Opening::Plain) => {
+            Diagnosis::error(&codes::STORE_FILE_MISSING, format!("{name} is not there"))
+                .fix(format!("make it: {{\"Identifier\": \"password\"}}, then {}", platform::private_command(&name)))
+        }
+        (ReadError::NotPlain, _) => Diagnosis::error(&codes::STORE_FILE_KIND, format!("{name} is not a plain file"))
             .fix("put a plain file there"),
-        ReadError::TooLarge => Diagnosis::error(&codes::STORE_FILE_TOO_LARGE, format!("{name} is too large"))
+        (ReadError::TooLarge, _) => Diagnosis::error(&codes::STORE_FILE_TOO_LARGE, format!("{name} is too large"))
             .cause("it has more than 16 MiB"),
-        ReadError::Refused(error) => Diagnosis::error(&codes::STORE_FILE_UNREADABLE, format!("{name} cannot be read"))
-            .cause(error.kind().to_string())
-            .fix("give the account that runs credstore the right to read it"),
+        (ReadError::Refused(error), _) => {
+            Diagnosis::error(&codes::STORE_FILE_UNREADABLE, format!("{name} cannot be read"))
+                .cause(error.kind().to_string())
+                .fix("give the account that runs credstore the right to read it")
+        }
     };
     diagnosis.at(in_file(path))
+}
+
+/// Whether others can read what opens the passwords: the plain file, or the key of the sealed one.
+fn exposed(path: &Path, opening: &Opening, opened: &Opened) -> Option<Diagnosis> {
+    match opening {
+        Opening::Plain => readable_by_others(path, opened),
+        Opening::Sealed { key: FileKeySource::File(key_file), .. } => exposed_key(key_file),
+        Opening::Sealed { key: FileKeySource::Held(_), .. } => None,
+    }
 }
 
 fn readable_by_others(path: &Path, opened: &Opened) -> Option<Diagnosis> {
@@ -171,22 +202,47 @@ fn stale(path: &Path, broken: &Diagnosis) -> Diagnosis {
 }
 
 /// A finding about the text of the file, without anything that would show the text.
-fn without_text(mut finding: Diagnosis, path: &Path) -> Diagnosis {
+fn without_text(finding: Diagnosis, path: &Path) -> Diagnosis {
+    let mut finding = without_span(finding);
+    if let Some(place) = &mut finding.place {
+        place.file = Some(path.to_owned());
+    }
+    finding
+}
+
+/// A finding that shows nothing of the file that it is about.
+fn without_span(mut finding: Diagnosis) -> Diagnosis {
     if let Some(place) = &mut finding.place {
         place.span = None;
-        place.file = Some(path.to_owned());
     }
     finding.edit = None;
     finding
 }
 
-fn load(path: &Path, opened: Opened) -> Result<Content, Box<Diagnosis>> {
-    let bytes = opened.read().map_err(|error| Box::new(unreadable(path, &error)))?;
-    let text = decode(&bytes, path).map_err(|error| Box::new(without_text(*error, path)))?;
+fn load(path: &Path, opening: &Opening, opened: Opened) -> Result<(Content, Option<Diagnosis>), Box<Diagnosis>> {
+    let bytes = opened.read().map_err(|error| Box::new(unreadable(path, opening, &error)))?;
+    let (text, remark) = opening.text(&bytes, path).map_err(|error| Box::new(without_span(*error)))?;
     let (content, findings) = understand(&text, path);
     match findings.into_iter().find(|finding| finding.severity == Severity::Error) {
         Some(error) => Err(Box::new(error)),
-        None => Ok(content),
+        None => Ok((content, remark)),
+    }
+}
+
+/// What is wrong with the form of a text.
+pub(super) fn text_findings(text: &str, path: &Path) -> Vec<Diagnosis> {
+    understand(text, path).1
+}
+
+/// The identifiers in the text of a credential file, in the order of the alphabet.
+///
+/// # Errors
+/// The first error of the text. Nothing of a value is in it.
+pub fn identifiers_in(text: &str, path: &Path) -> Result<Vec<String>, Box<Diagnosis>> {
+    let (content, findings) = understand(text, path);
+    match findings.into_iter().next() {
+        Some(error) => Err(Box::new(error)),
+        None => Ok(content.passwords.into_keys().collect()),
     }
 }
 
@@ -229,31 +285,40 @@ fn password(
     }
 }
 
-fn wrong_shape(message: &str, place: Place, path: &Path) -> Diagnosis {
+pub(super) fn wrong_shape(message: &str, place: Place, path: &Path) -> Diagnosis {
     let error = Diagnosis::error(&codes::STORE_FILE_SHAPE, message)
         .cause("the file is one object: identifiers as keys, passwords as texts in double quotes")
         .at(place);
     without_text(error, path)
 }
 
-/// Everything that is wrong or doubtful about the file, for `check`. No value is looked up or kept.
+/// Everything that is wrong or doubtful about the plain file, for `check`. No value is looked up or kept.
 pub fn check(path: &Path) -> Vec<Diagnosis> {
+    check_opened(path, &Opening::Plain)
+}
+
+/// The same for an encrypted file.
+pub fn check_encrypted(path: &Path, key: FileKeySource) -> Vec<Diagnosis> {
+    check_opened(path, &Opening::Sealed { key, seen: None })
+}
+
+fn check_opened(path: &Path, opening: &Opening) -> Vec<Diagnosis> {
     let opened = match open_plain(path, STORE_FILE_MAX) {
         Ok(opened) => opened,
-        Err(error) => return vec![unreadable(path, &error)],
+        Err(error) => return vec![unreadable(path, opening, &error)],
     };
-    let mut findings: Vec<_> = readable_by_others(path, &opened).into_iter().collect();
+    let mut findings: Vec<_> = exposed(path, opening, &opened).into_iter().collect();
     let bytes = match opened.read() {
         Ok(bytes) => bytes,
-        Err(error) => return vec![unreadable(path, &error)],
+        Err(error) => return vec![unreadable(path, opening, &error)],
     };
-    match decode(&bytes, path) {
-        Ok(text) => {
+    match opening.text(&bytes, path) {
+        Ok((text, _)) => {
             let (content, errors) = understand(&text, path);
             findings.extend(errors);
             findings.extend(check_passwords(&content, path));
         }
-        Err(error) => findings.push(without_text(*error, path)),
+        Err(error) => findings.push(without_span(*error)),
     }
     findings
 }

@@ -15,6 +15,8 @@ use crate::nearest::nearest;
 pub mod azure_key_vault;
 pub mod broker;
 pub mod file;
+pub mod file_edit;
+pub mod unsealing;
 
 /// What [`Store::fetch`] gives.
 pub type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Fetched, StoreError>> + Send + 'a>>;

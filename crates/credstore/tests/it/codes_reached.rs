@@ -27,6 +27,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("CS1215", "settings"),
     ("CS1217", "renewal, of the command line"),
     ("CS1218", "renewal, of the command line"),
+    ("CS1219", "credential_files, of the command line"),
 ];
 
 /// The text of a vector, without its header.

@@ -18,6 +18,7 @@ mod cancellation;
 mod codes_reached;
 mod connection_string;
 mod connection_string_adversarial;
+mod encrypted_file;
 mod file_store;
 mod no_value_is_shown;
 mod readings;

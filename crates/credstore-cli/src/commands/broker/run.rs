@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use super::notify;
 use crate::commands::serve;
+use crate::credential_file::FileKeys;
 use crate::credentials::{Lasting, lasting, transport_base};
 use crate::errors::CliError;
 use crate::files::{self, Existing};
@@ -146,6 +147,7 @@ struct Files {
     audit: Option<PathBuf>,
     prefetch: Prefetch,
     base: TransportOptions,
+    keys: FileKeys,
     clock: Arc<dyn SteadyClock>,
     /// The settings that are served: while they stay, what is kept stays.
     served: Mutex<Zeroizing<String>>,
@@ -159,6 +161,7 @@ impl Files {
             audit: run.audit.clone(),
             prefetch: run.prefetch,
             base: transport_base(world),
+            keys: FileKeys::of(world),
             clock: world.clock.clone(),
             served: Mutex::default(),
         }
@@ -170,7 +173,7 @@ impl Files {
         let (parsed, _) = settings::parse(&text, &self.settings).usable()?;
         let rights = self.rights()?;
         let audit = self.audit()?;
-        let Lasting { store, certificate } = lasting(&parsed, self.base.clone())?;
+        let Lasting { store, certificate } = lasting(&parsed, self.base.clone(), &self.keys)?;
         let (resolver, certificate) = match current {
             Some(current) if **self.served() == **text => (current.resolver.clone(), current.certificate.clone()),
             Some(_) | None => (CachingResolver::new(store, self.clock.clone(), CachePolicy::default()), certificate),
