@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credstore::codes::{server as server_codes, settings as codes};
-use credstore::diagnosis::Diagnosis;
+use credstore::diagnosis::{Diagnosis, Place};
 use credstore::encrypted_file::{EncryptedFile, KeyKind, Sealer, Unlock, is_encrypted};
 use credstore::settings::{EncryptedFileSettings, StoreSettings};
 use credstore::store::file::FileStore;
@@ -78,6 +78,15 @@ fn is_of_passphrase(file: &Path) -> bool {
 /// When a passphrase is needed and nobody types one.
 pub(crate) fn encrypted_store(world: &World, settings: &EncryptedFileSettings) -> Result<FileStore, CliError> {
     Ok(FileKeys::of(world).store_with(settings, key_source(world, settings)?))
+}
+
+/// The text of an encrypted file that stands alone, its key where it is looked for.
+///
+/// # Errors
+/// CS0106 when the file cannot be read, CS1401 to CS1405.
+pub(crate) fn opened(world: &World, path: &Path) -> Result<Zeroizing<String>, CliError> {
+    let settings = EncryptedFileSettings { path: path.to_owned(), key_file: None, place: Place::default() };
+    Ok(unsealing::open(&files::read(path)?, path, &key_source(world, &settings)?)?.text)
 }
 
 /// The text of a credential file, held for a change. Nobody else changes the file meanwhile.

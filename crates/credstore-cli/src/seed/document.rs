@@ -120,6 +120,8 @@ pub(super) enum Source {
     File(PathBuf),
     /// In a variable of the environment.
     Env(String),
+    /// In an encrypted credential file, behind the name of the secret.
+    Sealed(PathBuf),
 }
 
 impl Document {
@@ -244,7 +246,7 @@ impl<'de> Deserialize<'de> for Source {
             type Value = Source;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, or an object with file or env")
+                f.write_str("a text, or an object with file, env or sealed")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Source, E> {
@@ -253,8 +255,12 @@ impl<'de> Deserialize<'de> for Source {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Source, A::Error> {
                 let deserializer = MapAccessDeserializer::new(map);
-                let (key, text) = deserializer.deserialize_map(One(&["file", "env"]))?;
-                Ok(if key == "env" { Source::Env(text) } else { Source::File(text.into()) })
+                let (key, text) = deserializer.deserialize_map(One(&["file", "env", "sealed"]))?;
+                Ok(match key {
+                    "env" => Source::Env(text),
+                    "sealed" => Source::Sealed(text.into()),
+                    _ => Source::File(text.into()),
+                })
             }
         }
 
@@ -416,14 +422,18 @@ mod tests {
                 "secret a is given twice",
             ),
             (secret("\"name\": \"A\", \"valeu\": \"hunter2\""), 2, "unknown field valeu, expected one of name, value"),
-            (secret("\"name\": \"A\", \"value\": 4711471147"), 2, "a text, or an object with file or env"),
+            (secret("\"name\": \"A\", \"value\": 4711471147"), 2, "a text, or an object with file, env or sealed"),
             (
                 secret("\"name\": \"A\", \"value\": {\"fiel\": \"hunter2\"}"),
                 2,
-                "fiel is not known here; one of file and env",
+                "fiel is not known here; one of file and env and sealed",
             ),
-            (secret("\"name\": \"A\", \"value\": {}"), 2, "one of file and env"),
-            (secret("\"name\": \"A\", \"value\": {\"file\": \"x\", \"env\": \"y\"}"), 2, "one of file and env"),
+            (secret("\"name\": \"A\", \"value\": {}"), 2, "one of file and env and sealed"),
+            (
+                secret("\"name\": \"A\", \"value\": {\"file\": \"x\", \"env\": \"y\"}"),
+                2,
+                "one of file and env and sealed",
+            ),
             (secret("\"name\": \"A\", \"value\": {\"file\": 4711471147}"), 2, "a string"),
             (vault("\"secrets\": \"hunter2, expected nothing\""), 2, "a list"),
             (vault("\"secrets\": [\"hunter2\"]"), 2, "struct Kept"),
@@ -444,7 +454,7 @@ mod tests {
         let page = include_str!("../../../../docs/seed.md");
         let text = page.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         let document = Document::parse(text, Path::new("seed.json")).unwrap();
-        assert_eq!((document.apps.len(), document.vaults.len(), document.vaults[0].secrets.len()), (2, 2, 3));
+        assert_eq!((document.apps.len(), document.vaults.len(), document.vaults[0].secrets.len()), (2, 2, 4));
     }
 
     #[test]

@@ -12,14 +12,17 @@ use std::path::{Path, PathBuf};
 use credstore::codes::server as codes;
 use credstore::diagnosis::{Diagnosis, Place};
 use credstore::platform;
-use credstore_protocol::Secret;
+use credstore::store::file::password_in;
+use credstore_protocol::{Secret, SecretName};
 use zeroize::Zeroizing;
 
+use crate::credential_file;
 use crate::errors::CliError;
 use crate::files;
+use crate::names;
 use crate::world::World;
 
-use document::{Document, Source, Vault};
+use document::{Document, Kept, Source, Vault};
 
 /// A seed that was read, with every value at hand.
 pub(crate) struct Seed {
@@ -65,12 +68,13 @@ impl Seed {
             return Err(readable(file, mode).into());
         }
         let folder = files::folder_of(file);
-        let value = |source: &mut Source| match source {
+        let value = |kept: &mut Kept| match &mut kept.value {
             Source::Text(value) => Ok(std::mem::replace(value, Secret::from(String::new()))),
             Source::File(path) => Ok(Secret::from(files::read_text(&folder.join(path))?)),
             Source::Env(name) => variable(name, file, world),
+            Source::Sealed(path) => sealed(&folder.join(path), &kept.name, world),
         };
-        let of_vault = |vault: &mut Vault| vault.secrets.iter_mut().map(|secret| value(&mut secret.value)).collect();
+        let of_vault = |vault: &mut Vault| vault.secrets.iter_mut().map(value).collect();
         let values = document.vaults.iter_mut().map(of_vault).collect::<Result<_, CliError>>()?;
         Ok(Self { document, folder, values })
     }
@@ -80,8 +84,21 @@ fn readable(file: &Path, mode: u32) -> Diagnosis {
     let name = file.display().to_string();
     Diagnosis::error(&codes::SEED_READABLE, format!("{name} holds passwords and others can read it (mode {mode:04o})"))
         .fix(platform::private_command(&name))
-        .fix("or keep the values elsewhere: {\"file\": \"path\"} or {\"env\": \"NAME\"}")
+        .fix("or keep the values elsewhere: {\"sealed\": \"path\"}, {\"file\": \"path\"} or {\"env\": \"NAME\"}")
         .at(Place { file: Some(file.to_owned()), ..Place::default() })
+}
+
+/// The password that an encrypted file has behind the name of the secret.
+fn sealed(path: &Path, name: &SecretName, world: &World) -> Result<Secret, CliError> {
+    let text = credential_file::opened(world, path)?;
+    let value = password_in(&text, path, &names::identifier(name.as_str())?)?;
+    value.filter(|value| !value.is_empty()).ok_or_else(|| {
+        let message = format!("{} has no password {name}", path.display());
+        Diagnosis::error(&codes::SEED_VALUE_MISSING, message)
+            .cause("a sealed value lies behind the name of its secret")
+            .fix("put it there: credstore file set --name NAME")
+            .into()
+    })
 }
 
 fn variable(name: &str, file: &Path, world: &World) -> Result<Secret, CliError> {

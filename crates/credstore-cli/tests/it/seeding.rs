@@ -37,6 +37,32 @@ fn seed() -> Value {
     })
 }
 
+#[test]
+fn a_sealed_value_comes_from_the_encrypted_file_beside_the_seed() {
+    let bench = bench();
+    let settings = ["--settings", "seed/server-settings.json"];
+    std::fs::write(bench.path("seed/server-settings.json"), r#"{"CredentialStore": {"Type": "EncryptedFile"}}"#)
+        .unwrap();
+    bench.ok(&[&["file", "init"][..], &settings].concat());
+    assert!(
+        bench.fed(&[&["file", "set", "--name", "Billing"][..], &settings].concat(), b"sealed;value").status.success()
+    );
+    let sealed = json!({"name": "Billing", "value": {"sealed": "credential_store.json"}});
+    let only = |secret: &Value| json!({"vaults": [{"name": "acme-pm-kv", "secrets": [secret]}]});
+    write(&bench, &only(&sealed));
+    // No value stands in it: others may read it.
+    std::fs::set_permissions(bench.path("seed/seed.json"), Permissions::from_mode(0o644)).unwrap();
+    let (served, _) = served(&bench);
+    let show = ["vault", "secret", "show", "--vault-name", "acme-pm-kv", "--name", "Billing", "--reveal"];
+    assert!(bench.ok(&show).contains("sealed;value"));
+    assert_eq!(served.stop(), Some(0));
+    let serve = [&SERVE[..], &["--seed", "seed/seed.json"]].concat();
+    write(&bench, &only(&json!({"name": "Other", "value": {"sealed": "credential_store.json"}})));
+    assert!(bench.fails(3, &serve).contains("CS6032"));
+    std::fs::remove_file(bench.path("seed/credential_store.key")).unwrap();
+    assert!(bench.fails(3, &serve).contains("CS1401"));
+}
+
 /// A bench with the seed and the files that it names, in a folder beside the data folder.
 fn bench() -> Bench {
     let bench = Bench::new();

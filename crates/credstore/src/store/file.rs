@@ -246,6 +246,18 @@ pub fn identifiers_in(text: &str, path: &Path) -> Result<Vec<String>, Box<Diagno
     }
 }
 
+/// The password behind an identifier in the text of a credential file; `None` when it has no such identifier.
+///
+/// # Errors
+/// As [`identifiers_in`].
+pub fn password_in(text: &str, path: &Path, identifier: &Identifier) -> Result<Option<Secret>, Box<Diagnosis>> {
+    let (mut content, findings) = understand(text, path);
+    match findings.into_iter().next() {
+        Some(error) => Err(Box::new(error)),
+        None => Ok(content.passwords.remove(identifier.as_str())),
+    }
+}
+
 /// The passwords in a text, and every error of its form. Warnings of the syntax are left out: a byte order mark is
 /// accepted here.
 fn understand(text: &str, path: &Path) -> (Content, Vec<Diagnosis>) {
