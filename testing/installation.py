@@ -69,7 +69,7 @@ class Installation:
         if self._own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
         """Starts `serve` and waits for its ready file."""
         ready = self.folder / "ready"
         ready.unlink(missing_ok=True)
@@ -82,6 +82,7 @@ class Installation:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **(environment or {})},
             )
         deadline = time.monotonic() + START_LIMIT
         while not ready.exists():

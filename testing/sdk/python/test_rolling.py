@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import pathlib
 import ssl
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from conftest import READABLE, READABLE_VALUE, VAULT, App
+from installation import Installation, binary
 
 AUDIENCES = ["00000002-0000-0000-c000-000000000000", "00000003-0000-0000-c000-000000000000"]
 
@@ -90,3 +94,61 @@ def test_an_app_adds_its_next_key_and_removes_the_former(world, audience):
     assert read(world, following) == READABLE_VALUE
     with pytest.raises(ClientAuthenticationError, match="AADSTS700027"):
         read(world, first)
+
+
+# ---- a certificate that the vault renews ----------------------------------------------------------------------------
+
+
+def at(days: int) -> dict[str, str]:
+    """The environment of a process that lives so many days later."""
+    (library,) = pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"+{days}d"}
+
+
+def until(condition) -> None:
+    """Waits for what the server does by itself once it is up, twenty seconds at most."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def test_a_sign_in_certificate_from_the_vaults_authority_rotates_itself_for_two_years():
+    """Nobody but a timer acts: the vault renews at 80 % of the life, and `cert renew --from-vault` follows."""
+    with Installation() as here:
+        key, public = here.create_certificate("first")
+        client_id = here.create_app("process-mining", public)
+        here.create_vault(VAULT)
+        here.grant(VAULT, client_id, "get")
+        here.set_secret(VAULT, READABLE, READABLE_VALUE)
+        object_id = here.json("app", "show", "--id", client_id)["id"]
+        here.run("vault", "certificate", "issuer", "create", "--vault-name", VAULT, "--issuer-name", "corp-ca")
+        sign_in = ("--vault-name", VAULT, "--name", "sign-in", "--issuer", "corp-ca", "--content-type", "pem")
+        here.run("vault", "certificate", "create", *sign_in)
+        settings = here.write_settings(VAULT, here.tenant, client_id, key)
+
+        def alone(days: int, *words: str) -> str:
+            """A command as the app alone: in another data folder no operator helps."""
+            done = subprocess.run(
+                [str(binary()), "--data-dir", str(here.folder / "none"), "--settings", str(settings), *words],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                env={**os.environ, **at(days)},
+                timeout=60,
+            )
+            assert done.returncode == 0, (days, done.stderr.decode())
+            return done.stdout.decode()
+
+        renew = ("cert", "renew", "--from-vault", "sign-in", "--in-place", "--yes", "--app-object-id", object_id)
+        versions = ("vault", "certificate", "list-versions", "--vault-name", VAULT, "--name", "sign-in")
+        used = []
+        for day in (0, 100, 200, 300, 400, 500, 600, 700):
+            here.stop()
+            here.start(environment=at(day))
+            until(lambda: len(here.json(*versions, environment=at(day))) == 1 + (day >= 300) + (day >= 600))
+            alone(day, *renew)
+            assert alone(day, "get", READABLE) == READABLE_VALUE, day
+            certificate = x509.load_pem_x509_certificate(key.read_bytes())
+            used.append(certificate.serial_number)
+        assert len(set(used)) == 3, "a certificate lives twelve months and is renewed at 80 % of them: after 292 and 584 days"
+        assert used[0] == used[2] and used[3] == used[5] and used[6] == used[7]
