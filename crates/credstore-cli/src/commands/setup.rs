@@ -9,6 +9,7 @@ use credstore::diagnosis::Diagnosis;
 use credstore_protocol::{ClientId, SecretName};
 use serde_json::{Value as Json, json};
 
+use crate::commands::file::set_up::SetupFile;
 use crate::confirm;
 use crate::draft::Draft;
 use crate::errors::{self, CliError};
@@ -44,6 +45,7 @@ pub(crate) struct Setup {
 #[derive(Subcommand, Debug)]
 enum SetupCommand {
     Embedded(Embedded),
+    File(SetupFile),
     Status(Status),
 }
 
@@ -52,6 +54,7 @@ impl Setup {
     pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
         match self.command {
             SetupCommand::Embedded(command) => command.run(world, out).await,
+            SetupCommand::File(command) => command.run(world, out).await,
             SetupCommand::Status(command) => command.run(world, out).await,
         }
     }

@@ -59,6 +59,41 @@ fn a_sealed_file_is_made_filled_listed_used_and_emptied() {
 }
 
 #[test]
+fn the_set_up_of_a_file_is_done_once() {
+    let bench = Bench::new();
+    let setup = ["setup", "file", "--secret", "Smtp", "--settings", "server-settings.json"];
+    assert!(bench.fails(2, &setup).contains("CS0116"), "no value came");
+    assert!(!bench.path("credential_store.json").exists() && !bench.path("credential_store.key").exists());
+    let done = bench.fed(&setup, b"first");
+    let said = text(&done.stdout);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    for part in [
+        "  1  Credential file  credential_store.json",
+        "  2  Secret           Smtp",
+        "  3  Server Settings",
+        "tested: Smtp",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert_eq!(bench.ok(&["get", "Smtp"]), "first");
+    let before = (bytes(&bench, "server-settings.json"), bytes(&bench, "credential_store.json"));
+    let again = bench.ok(&setup);
+    assert_eq!(again.matches("already there").count(), 3, "{again}");
+    assert_eq!((bytes(&bench, "server-settings.json"), bytes(&bench, "credential_store.json")), before);
+    // Cut short after the file: the next run goes on.
+    std::fs::remove_file(bench.path("server-settings.json")).unwrap();
+    bench.ok(&setup);
+    assert_eq!((bytes(&bench, "server-settings.json"), bytes(&bench, "credential_store.json")), before);
+    // Another store is replaced on yes only.
+    std::fs::write(bench.path("server-settings.json"), r#"{"CredentialStore": {"Type": "File"}}"#).unwrap();
+    assert!(bench.fails(2, &setup).contains("CS0104"));
+    bench.ok(&[&setup[..], &["--yes"]].concat());
+    assert_eq!(bench.ok(&["get", "Smtp"]), "first");
+    std::fs::write(bench.path("credential_store.json"), "{}").unwrap();
+    assert!(bench.fails(3, &setup).contains("credstore file encrypt"));
+}
+
+#[test]
 fn a_plain_file_is_sealed_and_opened_again_with_the_settings() {
     let bench = bench();
     std::fs::write(bench.path("server-settings.json"), SEALED.replace("EncryptedFile", "File")).unwrap();

@@ -18,6 +18,8 @@ use crate::diagnosis::{Place, Severity};
 pub enum StoreEntry {
     /// `"Type": "File"`.
     File,
+    /// `"Type": "EncryptedFile"`, its key where it is looked for.
+    EncryptedFile,
     /// `"Type": "AzureKeyVault"` with its keys, as texts to be written.
     AzureKeyVault {
         /// `TenantId`.
@@ -42,6 +44,7 @@ impl StoreEntry {
     fn members(&self) -> Members {
         match self {
             StoreEntry::File => vec![("Type", "File".to_owned())],
+            StoreEntry::EncryptedFile => vec![("Type", "EncryptedFile".to_owned())],
             StoreEntry::AzureKeyVault { tenant_id, client_id, vault_name, certificate_file, cloud, ca_file } => {
                 let mut members = vec![
                     ("Type", "AzureKeyVault".to_owned()),

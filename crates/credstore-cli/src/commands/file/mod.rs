@@ -1,6 +1,7 @@
 //! `credstore file`: the credential file beside the settings, in clear or sealed.
 
 mod seal;
+pub(crate) mod set_up;
 
 use clap::{Args, Subcommand};
 use credstore::codes::identifiers;

@@ -3,13 +3,13 @@
 //! Each verb can be stopped anywhere and run again: a key is on the disk before anything is sealed with it, a file changes as
 //! a whole, and Server Settings change last.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use credstore::codes::{settings as codes, usage};
-use credstore::diagnosis::Diagnosis;
+use credstore::diagnosis::{Diagnosis, Place};
 use credstore::encrypted_file::{EncryptedFile, FileKey, KeyKind, Sealer, Unlock, is_encrypted};
-use credstore::settings::{CREDENTIAL_STORE_FILE, EncryptedFileSettings, StoreSettings, set_store_text};
+use credstore::settings::{self, CREDENTIAL_STORE_FILE, EncryptedFileSettings, StoreSettings, set_store_text};
 use credstore::store::file::identifiers_in;
 use credstore::store::unsealing::{next_key_file, unlock_in};
 use serde_json::json;
@@ -27,18 +27,16 @@ use crate::world::World;
 
 /// With what a file is sealed.
 #[derive(Args, Debug)]
-struct With {
+pub(super) struct With {
     /// Ask for a passphrase instead of making a key file; a server needs it in a file all the same
-    #[arg(long, conflicts_with = "key_file")]
+    #[arg(long)]
     passphrase: bool,
-    /// Key file to use, or to make when it is not there [default credential_store.key beside the file]
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
 }
 
 impl With {
     /// The key, on the disk before it is used. Gives what to say of it.
-    fn key(&self, world: &World, usual: &Path) -> Result<(FileKey, String), CliError> {
+    pub(super) fn key(&self, world: &World, places: &EncryptedFileSettings) -> Result<(FileKey, String), CliError> {
+        let file = places.key_file.clone().unwrap_or_else(|| places.usual_key_file());
         if self.passphrase {
             if !world.may_ask() {
                 return Err(Diagnosis::error(&usage::INPUT_NEEDED, "a passphrase is needed")
@@ -47,10 +45,10 @@ impl With {
                     .into());
             }
             let unlock = Unlock::Passphrase(secret_input::asked_twice("Passphrase (hidden): ")?);
-            return Ok((FileKey::of(&unlock).map_err(|error| unsealed(usual, &error))?, "a passphrase".to_owned()));
+            let key = FileKey::of(&unlock).map_err(|error| unsealed(&places.path, &error))?;
+            return Ok((key, "a passphrase".to_owned()));
         }
-        let file = self.key_file.as_deref().unwrap_or(usual);
-        Ok((key_in(file)?, file.display().to_string()))
+        Ok((key_in(&file)?, file.display().to_string()))
     }
 }
 
@@ -69,10 +67,26 @@ fn unsealed(file: &Path, error: &credstore::encrypted_file::EncryptedFileError) 
     files::unwritable(file, &error.to_string())
 }
 
-/// Where file and key are for the settings that will name them.
-fn places(world: &World) -> EncryptedFileSettings {
-    let path = world.settings_to_write().with_file_name(CREDENTIAL_STORE_FILE);
-    EncryptedFileSettings { path, key_file: None, place: credstore::diagnosis::Place::default() }
+/// Where file and key are: as the settings say, or as they will when they name the file.
+pub(super) fn places(world: &World) -> Result<EncryptedFileSettings, CliError> {
+    let settings = world.settings_to_write();
+    let usual = || {
+        let path = settings.with_file_name(CREDENTIAL_STORE_FILE);
+        EncryptedFileSettings { path, key_file: None, place: Place::default() }
+    };
+    Ok(configured(&settings)?.unwrap_or_else(usual))
+}
+
+/// The encrypted file that the settings name already.
+pub(super) fn configured(file: &Path) -> Result<Option<EncryptedFileSettings>, CliError> {
+    if file.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let text = settings::read(file)?;
+    match settings::parse(&text, file).settings.and_then(|settings| settings.store) {
+        Some(StoreSettings::EncryptedFile(store)) => Ok(Some(store)),
+        Some(StoreSettings::File(_) | StoreSettings::AzureKeyVault(_)) | None => Ok(None),
+    }
 }
 
 const KEEP_THE_KEY: &str = "Keep a copy of the key apart from copies of the file: nobody opens the file without it.";
@@ -89,7 +103,7 @@ pub(super) struct Init {
 
 impl Init {
     pub(super) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let places = places(world);
+        let places = places(world)?;
         let path = &places.path;
         if self.change.only_said(&format!("make the encrypted file {}", path.display()), out)? {
             return Ok(());
@@ -102,7 +116,7 @@ impl Init {
                 .fix("credstore file encrypt   seals it with what is in it")
                 .into());
         }
-        let (key, with) = self.with.key(world, &places.usual_key_file())?;
+        let (key, with) = self.with.key(world, &places)?;
         write_sealed(path, "{}", &Sealer::new(key), Existing::Keep)?;
         out.result(json!({"file": path.display().to_string(), "sealedWith": with}), || {
             let entry = "\"CredentialStore\": {\"Type\": \"EncryptedFile\"}";
@@ -126,7 +140,7 @@ pub(super) struct Encrypt {
 
 impl Encrypt {
     pub(super) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let places = places(world);
+        let places = places(world)?;
         let path = &places.path;
         if self.change.only_said(&format!("seal {}", path.display()), out)? {
             return Ok(());
@@ -139,7 +153,7 @@ impl Encrypt {
         } else {
             let text = plain(path)?;
             let count = identifiers_in(&text, path)?.len();
-            let (key, with) = self.with.key(world, &places.usual_key_file())?;
+            let (key, with) = self.with.key(world, &places)?;
             write_sealed(path, text.trim_end(), &Sealer::new(key), Existing::Replace)?;
             out.line(format!("Sealed          {}   {}", path.display(), counted(count)));
             with
@@ -164,7 +178,7 @@ pub(super) struct Decrypt {
 
 impl Decrypt {
     pub(super) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
-        let path = places(world).path;
+        let path = places(world)?.path;
         if self.change.only_said(&format!("write the passwords of {} in clear", path.display()), out)? {
             return Ok(());
         }
