@@ -141,10 +141,6 @@ def the_value_comes_out_where_it_may_and_only_on_standard_output(world: World) -
         (("run", "--no-masking", "-e", f"VALUE={IDENTIFIER}", "--", "sh", "-c", print_it), ""),
     ):
         done = world.command(*words, stdin=stdin, exit_code=None, value_on_stdout=True)
-        if words[0] == "run" and done.returncode == 2:
-            # Masking comes later, and with it the flag that switches it off.
-            words = tuple(word for word in words if word != "--no-masking")
-            done = world.command(*words, stdin=stdin, exit_code=None, value_on_stdout=True)
         assert done.returncode == 0, done.stderr
         assert value in done.stdout or "-o" in words, f"{words[0]}: the value did not come out"
 
@@ -288,6 +284,23 @@ def a_broken_credential_file_is_reported_without_its_values(world: World) -> Non
         world.canary.absent(f"get with {text!r}", done.stdout + done.stderr)
 
 
+def a_command_that_shows_the_value_shows_a_mask(world: World) -> None:
+    script = r'''
+import base64, json, os, sys, urllib.parse
+value = os.environ["VALUE"]
+data = value.encode()
+print(value, json.dumps(value), json.dumps(value, ensure_ascii=False), data.hex(), data.hex().upper())
+print(urllib.parse.quote(value), urllib.parse.quote(value, safe=""), urllib.parse.quote_plus(value))
+for before in (b"", b"x", b"xy"):
+    print(base64.b64encode(before + data + b"z").decode(), base64.urlsafe_b64encode(before + data).decode())
+for one in value:
+    sys.stderr.write(one)
+    sys.stderr.flush()
+'''
+    done = world.command("run", "-e", f"VALUE={IDENTIFIER}", "--", sys.executable, "-c", script, exit_code=0)
+    assert done.stdout.count(b"********") == 14 and b"********" in done.stderr, done.stdout
+
+
 def run_keeps_the_value_out_of_its_own_arguments_and_environment(world: World) -> None:
     script = "cat /proc/$PPID/cmdline /proc/$PPID/environ | od -An -v -tx1 | tr -d ' \\n'"
     done = world.command("run", "-e", f"VALUE={IDENTIFIER}", "--", "sh", "-c", script, exit_code=0)
@@ -368,6 +381,7 @@ def main() -> int:
             a_broken_settings_file_is_reported_without_its_passwords,
             a_sealed_file_shows_no_value_and_no_key,
             a_broken_credential_file_is_reported_without_its_values,
+            a_command_that_shows_the_value_shows_a_mask,
             run_keeps_the_value_out_of_its_own_arguments_and_environment,
             proc_of_the_server_shows_nothing,
             the_server_writes_no_core_and_is_not_readable_by_others,

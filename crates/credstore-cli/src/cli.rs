@@ -172,6 +172,9 @@ pub(crate) enum Command {
     // Started by `run --azure-env` alone
     #[command(hide = true)]
     IdentityEndpoint(identity_endpoint::IdentityEndpoint),
+    // What `run` becomes when its command ended by a signal
+    #[command(hide = true)]
+    EndedBy(run::EndedBy),
 }
 
 impl Command {
@@ -187,7 +190,7 @@ impl Command {
     /// Whether the command looks at `--timeout` itself: it has something to clean up, which must not happen in the
     /// middle of a step, or its time is that of another command.
     pub(crate) fn keeps_its_time(&self) -> bool {
-        matches!(self, Self::Quickstart(_) | Self::IdentityEndpoint(_))
+        matches!(self, Self::Quickstart(_) | Self::IdentityEndpoint(_) | Self::Run(_))
     }
 
     /// Runs it.
@@ -213,6 +216,7 @@ impl Command {
             Self::Man(command) => command.run(out),
             Self::Version(command) => command.run(out),
             Self::IdentityEndpoint(command) => Box::pin(command.run(world)).await,
+            Self::EndedBy(command) => command.run(),
         }
     }
 }

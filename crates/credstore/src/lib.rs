@@ -10,6 +10,7 @@ pub mod codes;
 pub mod connection_string;
 pub mod diagnosis;
 pub mod encrypted_file;
+pub mod masking;
 pub mod nearest;
 pub mod platform;
 mod position;

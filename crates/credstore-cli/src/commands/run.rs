@@ -1,10 +1,12 @@
 //! `credstore run`: a command with values in its environment.
 //!
-//! The command takes this process's place, so its signals, exit code and process group are its own, and nothing of
-//! ours stays behind, but with `--azure-env` the endpoint of its identity, which ends with it. It is started only when
-//! every identifier became a value.
+//! Values are masked in output that goes into a file or a pipe; the command is our child then. Where there is nothing to mask,
+//! it takes this process's place, so its signals, exit code and process group are its own, and nothing of ours stays
+//! behind, but with `--azure-env` the endpoint of its identity, which ends with it. It is started only when every
+//! identifier became a value.
 
 mod azure_env;
+mod masked;
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -13,6 +15,7 @@ use std::process::Command;
 
 use credstore::codes::usage;
 use credstore::diagnosis::Diagnosis;
+use credstore::masking::{MASKED_MIN, Spellings, is_masked};
 use credstore::resolver::Resolved;
 use credstore_protocol::Identifier;
 
@@ -25,6 +28,7 @@ use crate::output::Output;
 use crate::world::World;
 
 use azure_env::AzureEnvironment;
+use masked::Streams;
 
 /// A credential is missing: the command was not started.
 const NOT_STARTED: u8 = 125;
@@ -49,9 +53,29 @@ pub(crate) struct Run {
     /// Give the command a managed identity: the app of the settings, for DefaultAzureCredential
     #[arg(long)]
     azure_env: bool,
+    /// Leave the output as it is: values in it are shown. Output to a terminal is never masked
+    #[arg(long)]
+    no_masking: bool,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
+}
+
+/// End by a signal, as the command did whose place we had
+#[derive(clap::Args, Debug)]
+pub(crate) struct EndedBy {
+    /// Its number
+    signal: i32,
+}
+
+impl EndedBy {
+    /// Ends this process, by the signal where that is one that ends processes.
+    pub(crate) fn run(self) -> Result<(), CliError> {
+        if let Some(signal) = rustix::process::Signal::from_named_raw(self.signal) {
+            masked::end_by(signal);
+        }
+        Err(CliError::Printed(u8::try_from(128 + self.signal).unwrap_or(u8::MAX)))
+    }
 }
 
 /// What to do when an identifier does not become a value.
@@ -66,8 +90,29 @@ enum IfMissing {
 }
 
 impl Run {
-    /// Resolves everything, then becomes the command. Returns only when that is not possible.
+    /// Resolves everything within `--timeout`, then runs the command for as long as it takes. Returns only when that is not
+    /// possible.
     pub(crate) async fn run(self, world: &World, out: &mut Output) -> Result<(), CliError> {
+        let program = self.command.first().cloned().unwrap_or_default();
+        let prepared = self.prepared(world, out);
+        let (command, spellings) = match world.time_limit()? {
+            None => prepared.await?,
+            Some(limit) => tokio::time::timeout(limit, prepared).await.map_err(|_| crate::time_up(limit))??,
+        };
+        out.flush()?;
+        let streams = Streams { stdout: !world.terminals.stdout, stderr: !world.terminals.stderr };
+        let error = if self.no_masking || spellings.is_empty() || !(streams.stdout || streams.stderr) {
+            harden::undo(&world.before);
+            let mut command = command;
+            command.exec()
+        } else {
+            masked::run(command, spellings, streams, world, out).await
+        };
+        Err(not_executed(&error, &program))
+    }
+
+    /// The command with its environment, and what is masked in its output.
+    async fn prepared(&self, world: &World, out: &mut Output) -> Result<(Command, Spellings), CliError> {
         let program = self.command.first().cloned().unwrap_or_default();
         let values = self.values(world, out).await.map_err(|error| {
             let shown = crate::output::plain(&program.to_string_lossy());
@@ -83,9 +128,16 @@ impl Run {
         for (name, resolved) in &values {
             command.env(name, resolved.secret().expose_secret());
         }
-        out.flush()?;
-        harden::undo(&world.before);
-        Err(not_executed(&command.exec(), &program))
+        if self.no_masking && !values.is_empty() {
+            out.note("values in the output are not masked: --no-masking");
+        }
+        for (name, _) in values.iter().filter(|(_, resolved)| !is_masked(resolved.secret()) && !self.no_masking) {
+            out.note(format!(
+                "the value of {name} is too short to be masked: it has fewer than {MASKED_MIN} characters"
+            ));
+        }
+        let spellings = Spellings::of(values.iter().map(|(_, resolved)| resolved.secret()));
+        Ok((command, spellings))
     }
 
     async fn values(&self, world: &World, out: &mut Output) -> Result<Vec<(String, Resolved)>, CliError> {

@@ -115,7 +115,10 @@ fn get_expand_and_run_go_through_the_broker_without_settings() {
     let string = "DSN=P2P;mv-credential-Pass=SmtpRelay;";
     let expanded = broker.ok(&["expand", "--reveal", string]);
     assert_eq!(expanded.trim_end(), "DSN=P2P;Pass={planted;in{the}}store};");
-    assert_eq!(broker.ok(&["run", "-e", "PASS=SmtpRelay", "--", "sh", "-c", "printf %s \"$PASS\""]), VALUE);
+    assert_eq!(
+        broker.ok(&["run", "-q", "--no-masking", "-e", "PASS=SmtpRelay", "--", "sh", "-c", "printf %s \"$PASS\""]),
+        VALUE
+    );
     let lines = broker.audited();
     assert_eq!(lines.len(), 3);
     let binary = fs::canonicalize(env!("CARGO_BIN_EXE_credstore")).unwrap();

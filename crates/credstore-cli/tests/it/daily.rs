@@ -113,12 +113,22 @@ fn expand_masks_and_reveals() {
 #[test]
 fn run_becomes_the_command_with_the_value_in_its_environment() {
     let bench = Bench::with_vault();
-    let done = bench.run(&["run", "-e", "PASS=SmtpRelay", "--", "sh", "-c", "printf %s \"$PASS\"; exit 7"]);
+    let done =
+        bench.run(&["run", "--no-masking", "-e", "PASS=SmtpRelay", "--", "sh", "-c", "printf %s \"$PASS\"; exit 7"]);
     assert_eq!((done.status.code(), text(&done.stdout).as_str()), (Some(7), "in;the{vault}"));
-    assert_eq!(text(&done.stderr), "");
+    assert_eq!(text(&done.stderr), "values in the output are not masked: --no-masking\n");
 
     std::fs::write(bench.path("names"), "# ours\n\nA=SmtpRelay\nB=SmtpRelay\n").unwrap();
-    let done = bench.run(&["run", "--env-file", "names", "--", "sh", "-c", "test \"$A\" = \"$B\" && printf %s \"$A\""]);
+    let done = bench.run(&[
+        "run",
+        "--no-masking",
+        "--env-file",
+        "names",
+        "--",
+        "sh",
+        "-c",
+        "test \"$A\" = \"$B\" && printf %s \"$A\"",
+    ]);
     assert_eq!(text(&done.stdout), "in;the{vault}");
 
     let killed = bench.run(&["run", "-e", "PASS=SmtpRelay", "--", "sh", "-c", "kill -TERM $$"]);

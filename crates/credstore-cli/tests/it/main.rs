@@ -10,6 +10,7 @@ mod failures;
 mod folders;
 mod formats;
 mod keys;
+mod masking;
 mod quickstart;
 mod renewal;
 mod samples;

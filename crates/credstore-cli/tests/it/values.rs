@@ -125,7 +125,7 @@ fn a_file_as_store_resolves_without_any_vault() {
     assert_eq!(bench.ok(&["get", "SmtpRelay"]), "from the file");
     assert_eq!(bench.ok(&["list", "--query", "[].identifier", "-o", "tsv"]), "Other\nSmtpRelay\n");
     assert!(bench.fails(6, &["get", "SmtpRely"]).contains("did you mean SmtpRelay?"));
-    let ran = bench.run(&["run", "-e", "A=SmtpRelay", "--", "sh", "-c", "printf %s \"$A\""]);
+    let ran = bench.run(&["run", "--no-masking", "-e", "A=SmtpRelay", "--", "sh", "-c", "printf %s \"$A\""]);
     assert_eq!(text(&ran.stdout), "from the file");
     assert!(!bench.path("data").exists());
 }

@@ -20,6 +20,7 @@ mod connection_string;
 mod connection_string_adversarial;
 mod encrypted_file;
 mod file_store;
+mod masking;
 mod no_value_is_shown;
 mod readings;
 mod resolver;
