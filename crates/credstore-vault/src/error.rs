@@ -535,7 +535,10 @@ pub enum TokenRejected {
     Signature,
     /// Another issuer or tenant.
     #[error("wrong issuer")]
-    Issuer,
+    Issuer {
+        /// Who issued it, cut at 256 characters.
+        found: String,
+    },
     /// It is for another resource.
     #[error("wrong audience")]
     Audience {

@@ -421,7 +421,9 @@ pub(super) fn challenge(names: &Names, why: &Unauthenticated) -> Response<Conten
             TokenRejected::Audience { found } => {
                 format!("AKV10022: Invalid audience. Expected {}, found: {found}.", names.vault).into()
             }
-            TokenRejected::Issuer => format!("AKV10032: Invalid issuer. Expected one of {}.", names.issuer).into(),
+            TokenRejected::Issuer { found } => {
+                format!("AKV10032: Invalid issuer. Expected one of {}, found {found}.", names.issuer).into()
+            }
             TokenRejected::Malformed(_) => "[BearerReadAccessTokenFailed] Error validating token.".into(),
             TokenRejected::UnknownKey => "AKV10046: Unable to resolve the key used for signature validation.".into(),
             TokenRejected::Signature => "[TokenInvalid] Error validating token.".into(),

@@ -207,7 +207,7 @@ impl Directory {
         let claims: AccessTokenClaims = serde_json::from_value(Value::Object(token.claims))
             .map_err(|_| TokenRejected::Malformed("a claim is missing or has the wrong type"))?;
         if claims.iss != issuer || claims.tid != self.tenant.as_str() {
-            return Err(TokenRejected::Issuer);
+            return Err(TokenRejected::Issuer { found: claims.iss.chars().take(256).collect() });
         }
         if !audiences.iter().any(|audience| same_url(audience, &claims.aud)) {
             return Err(TokenRejected::Audience { found: claims.aud.chars().take(256).collect() });

@@ -435,7 +435,8 @@ fn forged_and_foreign_tokens_are_rejected_each_for_its_reason() {
     assert_eq!(asked("https://vault.localhost", ISSUER), audience, "the port counts");
     assert_eq!(asked(&RESOURCE.to_uppercase(), ISSUER), audience);
     assert_eq!(asked("https://vault.localhost:8443/", ISSUER), Ok(()), "a slash at the end does not count");
-    assert_eq!(asked(RESOURCE, "https://login.localhost:8443/other/"), Err(TokenRejected::Issuer));
+    let issuer = Err(TokenRejected::Issuer { found: ISSUER.to_owned() });
+    assert_eq!(asked(RESOURCE, "https://login.localhost:8443/other/"), issuer);
     assert_eq!(verified(&token), Ok(()));
 }
 
