@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use credstore_server::{App, Site};
 use credstore_testing::failing_storage::{FailingStorage, Fault};
 use credstore_vault::Installation;
 use credstore_vault::seal::RootKey;
@@ -226,6 +227,61 @@ async fn bad_tokens_have_azures_texts() {
 }
 
 #[tokio::test]
+async fn a_token_of_the_same_directory_at_another_address_has_another_issuer() {
+    let (storage, root_key) = (Arc::new(MemoryStorage::new()), RootKey::random());
+    let world = World::of(Installation::over(storage.clone(), &root_key, NOW).unwrap()).await;
+    let again = Arc::new(Installation::over(storage, &root_key, NOW).unwrap());
+    let elsewhere = App::new(again, Site { zone: "localhost".to_owned(), port: 9443 }, world.clock.clone());
+    let token = world.operator_token("vault").await;
+    let answer = ask("GET", "acme.vault.localhost:9443", "/secrets?api-version=7.4").token(&token).of(&elsewhere).await;
+    let issuer = |port: u16| format!("https://login.localhost:{port}/{}/", world.tenant);
+    let text = format!("AKV10032: Invalid issuer. Expected one of {}, found {}.", issuer(9443), issuer(8443));
+    is(&answer, 401, "Unauthorized", "", &text);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_there_or_deleted_is_named() {
+    let world = World::with_vault().await;
+    let vault = world.vault().await;
+    let self_signed = json!({"policy": {"issuer": {"name": "Self"}, "x509_props": {"subject": "CN=app"}}});
+    vault.post("/certificates/app/create", &self_signed).await.expect(202);
+    let unknown = "0123456789abcdef0123456789abcdef";
+    let versioned = format!("/certificates/app/{unknown}");
+    let more = MORE.replace("secret", "certificate");
+    for (method, path, shown) in [
+        ("GET", "/certificates/none", "none".to_owned()),
+        ("PATCH", "/certificates/none", "none".to_owned()),
+        ("DELETE", "/certificates/none", "none".to_owned()),
+        ("POST", "/certificates/none/backup", "none".to_owned()),
+        ("GET", versioned.as_str(), format!("app/{unknown}")),
+    ] {
+        let text = format!("A certificate with (name/id) {shown} was not found in this key vault. {more}");
+        is(&vault.send(method, path, &json!({})).await, 404, "CertificateNotFound", "", &text);
+    }
+    for (method, path) in [
+        ("GET", "/deletedcertificates/app"),
+        ("DELETE", "/deletedcertificates/app"),
+        ("POST", "/deletedcertificates/app/recover"),
+    ] {
+        let answer = vault.send(method, path, &Value::Null).await;
+        is(&answer, 404, "CertificateNotFound", "", "Deleted Certificate not found: app");
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_certificate_is_shown_and_its_secret_is_not_given_out() {
+    let world = World::with_vault().await;
+    let vault = world.vault().await;
+    let self_signed = json!({"policy": {"issuer": {"name": "Self"}, "x509_props": {"subject": "CN=app"}}});
+    vault.post("/certificates/app/create", &self_signed).await.expect(202);
+    vault.get("/certificates/app/pending").await.expect(200);
+    vault.patch("/certificates/app", &json!({"attributes": {"enabled": false}})).await.expect(200);
+    assert_eq!(vault.get("/certificates/app").await.expect(200)["attributes"]["enabled"], false);
+    let text = "Operation get is not allowed on a disabled secret.";
+    is(&vault.get("/secrets/app").await, 403, "Forbidden", "SecretDisabled", text);
+}
+
+#[tokio::test]
 async fn a_store_that_takes_no_writes_is_unavailable_and_still_reads() {
     let storage = Arc::new(FailingStorage::around(Arc::new(MemoryStorage::new()), Fault::Full));
     let root_key = RootKey::random();
@@ -259,4 +315,17 @@ async fn a_name_that_others_keep_writing_is_throttled_with_a_time_to_come_back()
         "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached";
     is(&answer, 429, "Throttled", "", text);
     assert_eq!(answer.header("retry-after"), "1");
+}
+
+#[test]
+fn the_page_names_tests_that_exist() {
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/key-vault.md")).unwrap();
+    let (_, table) = page.split_once("## Which test holds each refusal").unwrap();
+    let named: Vec<(&str, &str)> = table.split('`').filter_map(|word| word.split_once("::")).collect();
+    assert!(named.len() > 25, "{named:?}");
+    for (module, test) in named {
+        let source = std::fs::read_to_string(format!("{here}/{module}.rs")).unwrap();
+        assert!(source.contains(&format!("fn {test}()")), "{module}::{test}");
+    }
 }

@@ -60,6 +60,17 @@ async fn an_injected_status_comes_as_often_as_it_was_asked_for() {
 }
 
 #[tokio::test]
+async fn an_injected_failure_has_the_code_of_its_status() {
+    for (status, code) in [(429, "Throttled"), (500, "InternalServerError"), (503, "ServiceUnavailable")] {
+        let rule = json!({"host": "vault", "fault": {"kind": "status", "status": status}});
+        let world = world_with_faults(&json!({"rules": [rule]})).await;
+        let text = "The fault plan of this server asks for this answer.".to_owned();
+        let error = world.vault().await.get("/secrets/db").await.error();
+        assert_eq!(error, (status, code.to_owned(), String::new(), text));
+    }
+}
+
+#[tokio::test]
 async fn an_injected_expiry_is_answered_as_a_real_one() {
     let rule = json!({"host": "vault", "times": 1, "fault": {"kind": "expiredToken"}});
     let world = world_with_faults(&json!({"rules": [rule]})).await;

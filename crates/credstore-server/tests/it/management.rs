@@ -147,7 +147,8 @@ async fn a_vault_is_deleted_found_recovered_and_purged() {
     let body = json!({"location": "local", "properties": {"tenantId": arm.world.tenant, "createMode": "recover"}});
     arm.call("PUT", &vault, body.clone()).await.expect(200);
     let none = arm.call("PUT", &arm.world.vault_path("none"), body).await.error();
-    assert_eq!(none.1, "SoftDeletedVaultDoesNotExist");
+    assert_eq!((none.0, none.1.as_str()), (404, "SoftDeletedVaultDoesNotExist"));
+    assert_eq!(none.3, "A soft deleted vault with the name 'none' does not exist.");
     arm.call("DELETE", &vault, Value::Null).await.expect(200);
     arm.call("POST", &format!("{deleted}/purge{version}"), Value::Null).await.expect(200);
     assert_eq!(arm.get(&format!("{deleted}{version}")).await.error().0, 404);
@@ -230,6 +231,12 @@ async fn errors_have_azures_texts_as_far_as_they_are_known() {
             "The api-version '7.4' is invalid. The supported",
         ),
         ("GET", "/subscriptions/x?api-version=2022-12-01".to_owned(), "The subscription 'x' could not be found."),
+        (
+            "PUT",
+            arm.world.vault_path("a--b"),
+            "The vault name 'a--b' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must \
+             begin with a letter, end with a letter or digit, and not contain consecutive hyphens.",
+        ),
     ] {
         let error = arm.call(method, &path, body.clone()).await.error();
         assert!(error.3.starts_with(text), "{method} {path}: {}", error.3);
