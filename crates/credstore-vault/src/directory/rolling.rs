@@ -6,7 +6,7 @@
 use credstore_protocol::{ObjectId, Timestamp};
 
 use super::state::Registered;
-use super::tokens::Statement;
+use super::tokens::{Statement, cut};
 use super::{Directory, KeyCredential, KeyCredentialChange, NewKeyCredential, changed_keys};
 use crate::access::Caller;
 use crate::error::{DirectoryError, SignInError};
@@ -106,7 +106,7 @@ fn check_proof(registered: &Registered, proof: &str, now: Timestamp) -> Result<(
     }
     let audience = proof.claim("aud")?.unwrap_or_default();
     if !PROOF_AUDIENCES.contains(&audience) {
-        return Err(SignInError::AudienceWrong { found: audience.chars().take(256).collect() });
+        return Err(SignInError::AudienceWrong { found: cut(audience) });
     }
     let span = proof.check_time(now)?;
     if !span.seconds().is_some_and(|seconds| seconds <= f64::from(PROOF_LIFETIME_MAX)) {

@@ -207,10 +207,10 @@ impl Directory {
         let claims: AccessTokenClaims = serde_json::from_value(Value::Object(token.claims))
             .map_err(|_| TokenRejected::Malformed("a claim is missing or has the wrong type"))?;
         if claims.iss != issuer || claims.tid != self.tenant.as_str() {
-            return Err(TokenRejected::Issuer { found: claims.iss.chars().take(256).collect() });
+            return Err(TokenRejected::Issuer { found: cut(&claims.iss) });
         }
         if !audiences.iter().any(|audience| same_url(audience, &claims.aud)) {
-            return Err(TokenRejected::Audience { found: claims.aud.chars().take(256).collect() });
+            return Err(TokenRejected::Audience { found: cut(&claims.aud) });
         }
         if now.0 >= claims.exp {
             return Err(TokenRejected::Expired);
@@ -243,6 +243,11 @@ impl Directory {
     pub fn key_set(&self) -> JsonWebKeySet {
         JsonWebKeySet { keys: vec![self.signing.public.clone()] }
     }
+}
+
+/// A claim as a refusal repeats it: its first 256 characters.
+pub(super) fn cut(claim: &str) -> String {
+    claim.chars().take(256).collect()
 }
 
 fn same_url(one: &str, other: &str) -> bool {
@@ -299,7 +304,7 @@ fn check_claims(
     }
     let audience = assertion.claim("aud")?.ok_or_else(|| malformed("no audience"))?;
     if !audiences.iter().any(|accepted| same_url(accepted, audience)) {
-        return Err(SignInError::AudienceWrong { found: audience.chars().take(256).collect() });
+        return Err(SignInError::AudienceWrong { found: cut(audience) });
     }
     assertion.check_time(now).map(|_| ())
 }
