@@ -15,7 +15,8 @@ fn policy(issuer: &str) -> Value {
         "issuer": {"name": issuer, "cert_transparency": false, "cty": null}})
 }
 
-fn create(issuer: &str) -> Value {
+/// A creation with this policy.
+pub(crate) fn create(issuer: &str) -> Value {
     json!({"policy": policy(issuer), "attributes": {"enabled": true}, "tags": {"a": "b"}})
 }
 

@@ -9,6 +9,7 @@ use credstore_vault::seal::RootKey;
 use credstore_vault::storage::MemoryStorage;
 use serde_json::{Value, json};
 
+use crate::certificates::create;
 use crate::world::{Answer, NOW, Session, VAULT, World, ask};
 
 const MORE: &str = "If you recently deleted this secret you may be able to recover it using the correct recovery command. \
@@ -243,8 +244,7 @@ async fn a_token_of_the_same_directory_at_another_address_has_another_issuer() {
 async fn a_certificate_that_is_not_there_or_deleted_is_named() {
     let world = World::with_vault().await;
     let vault = world.vault().await;
-    let self_signed = json!({"policy": {"issuer": {"name": "Self"}, "x509_props": {"subject": "CN=app"}}});
-    vault.post("/certificates/app/create", &self_signed).await.expect(202);
+    vault.post("/certificates/app/create", &create("Self")).await.expect(202);
     let unknown = "0123456789abcdef0123456789abcdef";
     let versioned = format!("/certificates/app/{unknown}");
     let more = MORE.replace("secret", "certificate");
@@ -272,8 +272,7 @@ async fn a_certificate_that_is_not_there_or_deleted_is_named() {
 async fn a_disabled_certificate_is_shown_and_its_secret_is_not_given_out() {
     let world = World::with_vault().await;
     let vault = world.vault().await;
-    let self_signed = json!({"policy": {"issuer": {"name": "Self"}, "x509_props": {"subject": "CN=app"}}});
-    vault.post("/certificates/app/create", &self_signed).await.expect(202);
+    vault.post("/certificates/app/create", &create("Self")).await.expect(202);
     vault.get("/certificates/app/pending").await.expect(200);
     vault.patch("/certificates/app", &json!({"attributes": {"enabled": false}})).await.expect(200);
     assert_eq!(vault.get("/certificates/app").await.expect(200)["attributes"]["enabled"], false);
